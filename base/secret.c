@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+static size_t round_to_pages(size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (length + page - 1) / page * page;
+}
+
+enum base_status base_secret_init(struct base_secret *secret, size_t length, struct base_err *err)
+{
+    memset(secret, 0, sizeof(*secret));
+    if (length == 0 || length > (size_t)1 << 20) {
+        return base_err_set(err, BASE_E_ARG, "secret", (int64_t)length,
+            "a secret of %zu bytes is not supported", length);
+    }
+    size_t mapped = round_to_pages(length);
+    void *data = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) {
+        return base_err_errno(
+            err, BASE_E_NOMEM, errno, "cannot map %zu bytes for a secret", mapped);
+    }
+    if (mlock(data, mapped) != 0) {
+        int errnum = errno;
+        (void)munmap(data, mapped);
+        return base_err_errno(err, BASE_E_NOMEM, errnum,
+            "cannot lock %zu bytes of memory for a secret (raise the memlock limit)", mapped);
+    }
+    /* Second line behind mlock: neither a core dump nor a forked child gets these pages. */
+    (void)madvise(data, mapped, MADV_DONTDUMP);
+    (void)madvise(data, mapped, MADV_WIPEONFORK);
+    secret->data = data;
+    secret->length = length;
+    secret->mapped = mapped;
+    return BASE_OK;
+}
+
+enum base_status base_secret_copy(
+    struct base_secret *secret, const void *data, size_t length, struct base_err *err)
+{
+    enum base_status status = base_secret_init(secret, length, err);
+    if (status == BASE_OK) {
+        memcpy(secret->data, data, length);
+    }
+    return status;
+}
+
+void base_secret_done(struct base_secret *secret)
+{
+    if (secret == NULL || secret->data == NULL) {
+        return;
+    }
+    base_wipe(secret->data, secret->mapped);
+    (void)munmap(secret->data, secret->mapped);
+    memset(secret, 0, sizeof(*secret));
+}
+
+void base_wipe(void *data, size_t length)
+{
+    explicit_bzero(data, length);
+}
+
+bool base_equal_ct(const void *a, const void *b, size_t length)
+{
+    const volatile uint8_t *x = a;
+    const volatile uint8_t *y = b;
+    uint8_t difference = 0;
+    for (size_t i = 0; i < length; i++) {
+        difference |= (uint8_t)(x[i] ^ y[i]);
+    }
+    return difference == 0;
+}
+
+/* Read to end of file, straight into locked memory: stdio would leave a copy in its buffer. */
+static enum base_status read_all(
+    struct base_secret *secret, int fd, size_t max_length, bool one_line, struct base_err *err)
+{
+    enum base_status status = base_secret_init(secret, max_length + 1, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    size_t used = 0;
+    while (used <= max_length) {
+        /* One line is read byte by byte, so that what follows it stays for the next reader. */
+        ssize_t got = read(fd, secret->data + used, one_line ? 1 : max_length + 1 - used);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            int errnum = errno;
+            base_secret_done(secret);
+            return base_err_errno(
+                err, BASE_E_IO, errnum, "cannot read a secret from file descriptor %d", fd);
+        }
+        if (got == 0 || (one_line && secret->data[used] == '\n')) {
+            break;
+        }
+        used += (size_t)got;
+    }
+    if (used == 0 || used > max_length) {
+        base_secret_done(secret);
+        return base_err_set(err, BASE_E_ARG, "secret", (int64_t)used, "%s",
+            used == 0 ? "the secret read is empty" : "the secret read is longer than its limit");
+    }
+    memset(secret->data + used, 0, secret->mapped - used);
+    secret->length = used;
+    return BASE_OK;
+}
+
+enum base_status base_secret_read_fd(
+    struct base_secret *ret_secret, int fd, size_t max_length, struct base_err *err)
+{
+    return read_all(ret_secret, fd, max_length, true, err);
+}
+
+enum base_status base_secret_read_file(
+    struct base_secret *ret_secret, const char *path, size_t max_length, struct base_err *err)
+{
+    memset(ret_secret, 0, sizeof(*ret_secret));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return base_err_errno(err, errno == ENOENT ? BASE_E_NOTFOUND : BASE_E_IO, errno,
+            "cannot open secret file %s", path);
+    }
+    struct stat info;
+    enum base_status status = BASE_OK;
+    if (fstat(fd, &info) != 0) {
+        status = base_err_errno(err, BASE_E_IO, errno, "cannot examine secret file %s", path);
+    } else if (!S_ISREG(info.st_mode) || (info.st_mode & 077) != 0 ||
+               (info.st_uid != geteuid() && info.st_uid != 0)) {
+        status = base_err_set(err, BASE_E_CONFIG, "mode", info.st_mode & 07777,
+            "secret file %s has mode %04o or another owner: make it yours with mode 0600", path,
+            (unsigned)(info.st_mode & 07777));
+    } else {
+        status = read_all(ret_secret, fd, max_length, false, err);
+    }
+    (void)close(fd);
+    return status;
+}
+
+enum base_status base_secret_prompt(
+    struct base_secret *ret_secret, const char *prompt, size_t max_length, struct base_err *err)
+{
+    memset(ret_secret, 0, sizeof(*ret_secret));
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios before;
+    if (fd < 0 || tcgetattr(fd, &before) != 0) {
+        int errnum = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return base_err_errno(err, BASE_E_CONFIG, errnum, "no terminal to ask for a secret on");
+    }
+    struct termios quiet = before;
+    quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK | ECHONL);
+    quiet.c_lflag |= ICANON;
+    (void)tcsetattr(fd, TCSAFLUSH, &quiet);
+    enum base_status status = BASE_OK;
+    if (write(fd, prompt, strlen(prompt)) < 0) {
+        status = base_err_errno(err, BASE_E_IO, errno, "cannot write to the terminal");
+    } else {
+        status = read_all(ret_secret, fd, max_length, true, err);
+    }
+    (void)tcsetattr(fd, TCSAFLUSH, &before);
+    (void)!write(fd, "\n", 1);
+    (void)close(fd);
+    return status;
+}
+
+void base_secret_harden_process(void)
+{
+    const struct rlimit none = { 0, 0 };
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

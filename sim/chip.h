@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SIM_CHIP_H
+#define SIM_CHIP_H
+
+/**
+ * @file
+ * One simulated PSoC 6 BLE-2 die, seen from its pins and its debug access ports. Knows nothing of
+ * who uses it.
+ *
+ * Time is virtual and exact: it moves only when somebody calls sim_chip_run_until(). One thread per
+ * chip; two chips share nothing.
+ */
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_PS_PER_US UINT64_C(1000000)
+
+struct sim_chip;
+
+enum sim_ap {
+    SIM_AP_SYS = 0,
+    SIM_AP_CM0 = 1,
+    SIM_AP_CM4 = 2,
+    SIM_AP_COUNT
+};
+
+enum sim_bus_result {
+    SIM_BUS_OK,
+    SIM_BUS_FAULT, /**< bus error: unmapped, not modelled, or refused by a protection unit */
+    SIM_BUS_WAIT,  /**< the bus is busy; ask again after some virtual time */
+};
+
+struct sim_chip_opts {
+    uint8_t unique_id[8]; /**< UniqueId of the die as an integer, most significant byte first
+                             (SFlash 0x600) */
+    uint64_t trng_seed;   /**< seed of the noise source; two chips need different ones */
+    uint16_t silicon_id;  /**< 0 = 0xE207 (CY8C6347BZI-BLD53) */
+    uint16_t vddio_mv;    /**< 0 = 3300 */
+};
+
+/** A factory-fresh die in NORMAL, powered, at time 0, just out of reset. Caller owns it.
+ * BASE_E_NOMEM. */
+BASE_MUST_CHECK
+enum base_status sim_chip_new(
+    const struct sim_chip_opts *opts, struct sim_chip **ret_chip, struct base_err *err);
+
+/** Accepts NULL. */
+void sim_chip_free(struct sim_chip *chip);
+
+/** An independent copy of a running chip: memories, cores, peripherals, time. BASE_E_NOMEM. */
+BASE_MUST_CHECK
+enum base_status sim_chip_fork(
+    const struct sim_chip *chip, struct sim_chip **ret_copy, struct base_err *err);
+
+/** Keep what survives without power (flash, work flash, SFlash, eFuse, wear) in a file, atomically;
+ * read it back. A file of another die, version or length is refused with BASE_E_CORRUPT. Loading
+ * powers the chip off and on. */
+BASE_MUST_CHECK
+enum base_status sim_chip_save(const struct sim_chip *chip, const char *path, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status sim_chip_load(struct sim_chip *chip, const char *path, struct base_err *err);
+
+/** Picoseconds of virtual time since the chip was made. */
+uint64_t sim_chip_time_ps(const struct sim_chip *chip);
+
+/** Let everything on the die run until this moment (no-op when it lies in the past). Sleeping cores
+ * cost nothing. */
+void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps);
+
+/** XRES pin: true = pulled low (the chip is held in reset). */
+void sim_chip_set_xres(struct sim_chip *chip, bool low);
+/** Supply of the whole chip; off loses all volatile state and cuts a flash operation in progress.
+ */
+void sim_chip_set_power(struct sim_chip *chip, bool on);
+/** VDDIO0 in millivolt; fuses blow only at 2500 +/- 5 %. */
+void sim_chip_set_vddio_mv(struct sim_chip *chip, uint16_t millivolt);
+
+/** False while the SWD pins are not connected to the debug port (reset, boot, locked product). */
+bool sim_chip_swd_connected(const struct sim_chip *chip);
+/** Counts resets of the debug-visible system: when it changes, every AP's CSW and TAR are back at
+ * their reset values. */
+uint32_t sim_chip_reset_count(const struct sim_chip *chip);
+/** The debug port's power-up requests (CTRL/STAT CDBGPWRUPREQ or CSYSPWRUPREQ), as the chip sees
+ * them. */
+void sim_chip_set_debug_power(struct sim_chip *chip, bool requested);
+
+/** AP_CTL says enabled and not disabled. */
+bool sim_chip_ap_enabled(const struct sim_chip *chip, enum sim_ap ap);
+
+/**
+ * One bus access through an AP, at the present time.
+ *
+ * @param address     byte address; natural alignment for @p size or SIM_BUS_FAULT
+ * @param size        1, 2 or 4
+ * @param privileged  HPROT[1] as the AP's CSW says
+ * @param value       in for a write, out for a read that answers SIM_BUS_OK; right-aligned
+ */
+enum sim_bus_result sim_chip_ap_access(struct sim_chip *chip, enum sim_ap ap, uint32_t address,
+    unsigned size, bool write, bool privileged, uint32_t *value);
+
+#endif
