@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole line on one machine for tests: the real KMS, the real station, simulated boards behind TCP probes.
+
+Everything listens on loopback. Only processes started here are ended, each by its own id.
+"""
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import pty
+import re
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.parse
+import base64
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("LPA_BUILD", os.path.join(TOP, "build"))
+
+EXIT_OK, EXIT_UNIT, EXIT_USAGE, EXIT_TARGET, EXIT_DENIED, EXIT_VERIFY, EXIT_REMOTE, EXIT_AUDIT = range(8)
+
+
+def program(name):
+    return os.path.join(BUILD, "cmd", name)
+
+
+def bootloader():
+    return os.path.join(BUILD, "device-fw", "bootloader.bin")
+
+
+def totp(secret, step, digits=6):
+    digest = hmac.new(secret, struct.pack(">Q", step), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    number = struct.unpack(">I", digest[offset:offset + 4])[0] & 0x7FFFFFFF
+    return str(number % 10 ** digits).zfill(digits)
+
+
+class Finished:
+    """Exit code, standard output and standard error of a program that ended."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    def __repr__(self):
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Tester:
+    """What the tester's phone knows. Codes are single-use: each call gives the code of a later step."""
+
+    def __init__(self, name, secret):
+        self.name, self.secret = name, secret
+        self.last = 0
+
+    def code(self):
+        """A fresh code that the KMS accepts now (it allows one step either way), waiting only when it must."""
+        now = int(time.time()) // 30
+        step = max(now - 1, self.last + 1)
+        while step > int(time.time()) // 30 + 1:
+            time.sleep(0.2)
+        self.last = step
+        return totp(self.secret, step)
+
+
+class Lab:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="lpa-e2e-")
+        os.chmod(self.dir, 0o700)
+        self.started = []
+        self.kms_process = None
+        self.kms_port = 0
+        self.image = self.path("bootloader.bin")
+
+    # -- housekeeping ---------------------------------------------------------------------------------------------
+
+    def path(self, *parts):
+        return os.path.join(self.dir, *parts)
+
+    def close(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.started:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self, *args, **kw):
+        log = open(self.path("started-%d.log" % len(self.started)), "wb")
+        process = subprocess.Popen(list(args), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **kw)
+        process.log_path = log.name
+        log.close()
+        self.started.append(process)
+        return process
+
+    def stop(self, process):
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+    def wait_file(self, path, process, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if os.path.exists(path) and os.path.getsize(path) > 0:
+                with open(path) as file:
+                    return file.read().strip()
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        with open(process.log_path, errors="replace") as file:
+            raise AssertionError("program did not start: " + file.read())
+
+    def run(self, *args, data=None, timeout=240, env=None, check=None, wrapper=()):
+        done = subprocess.run(list(wrapper) + list(args), input=data, capture_output=True, timeout=timeout, env=env)
+        result = Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        if check is not None and result.code != check:
+            raise AssertionError(f"expected exit {check} of {' '.join(args)}\n{result}")
+        return result
+
+    # -- KMS ------------------------------------------------------------------------------------------------------
+
+    def kms(self, *args, check=EXIT_OK, **kw):
+        return self.run(program("lpa-kms"), *args, check=check, **kw)
+
+    def setup_kms(self):
+        self.kms("init", "--dev", "--dir", self.path("kms"))
+        authority = self.kms("authority", "--dir", self.path("kms")).out
+        with open(self.path("authority.pem"), "w") as file:
+            file.write(authority)
+        self.run(program("lpa-image"), "bind", bootloader(), self.image, "--authority", self.path("authority.pem"),
+                 "--lab", check=EXIT_OK)
+
+    def add_lot(self, lot, target=4, allowance=8, trust="tofu", first="70b3d57ed0010000", count=64, expires="+1d",
+                unattended=True, check=EXIT_OK, extra=()):
+        args = ["lot", "add", "--dir", self.path("kms"), lot, "--image", self.image, "--lorawan", "1.0.4",
+                "--join-eui", "70b3d57ed0000001", "--deveui-first", first, "--deveui-count", str(count),
+                "--target", str(target), "--allowance", str(allowance), "--trust", trust, "--expires", expires]
+        if trust == "tofu":
+            args.append("--consent-tofu")
+        if unattended:
+            args.append("--unattended")
+        return self.kms(*args, *extra, check=check)
+
+    def serve_kms(self, port=0):
+        port_file = self.path("kms.port")
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        self.kms_process = self.start(program("lpa-kms"), "serve", "--dir", self.path("kms"),
+                                      "--listen", f"127.0.0.1:{port or self.kms_port}", "--port-file", port_file)
+        self.kms_port = int(self.wait_file(port_file, self.kms_process))
+        return self.kms_port
+
+    def stop_kms(self):
+        self.stop(self.kms_process)
+
+    def add_tester(self, name, role="tester"):
+        command = [program("lpa-kms"), "tester", "add", "--dir", self.path("kms"), name, "--role", role]
+        shown, code = on_terminal(command)
+        found = re.search(r"otpauth://totp/\S+", shown)
+        if code != 0 or not found:
+            raise AssertionError(f"tester add: exit {code}: {shown}")
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(found.group(0)).query)
+        text = query["secret"][0]
+        return Tester(name, base64.b32decode(text + "=" * (-len(text) % 8)))
+
+    def lot_show(self, lot):
+        return json.loads(self.kms("lot", "show", "--dir", self.path("kms"), lot, "--json").out)
+
+    def unit_list(self, lot=None):
+        args = ["unit", "list", "--dir", self.path("kms"), "--json"]
+        if lot:
+            args += ["--lot", lot]
+        return [json.loads(line) for line in self.kms(*args).out.splitlines() if line.strip()]
+
+    def roots(self):
+        """Root keys in clear, taken out of the development KMS by a tool that only the tests have."""
+        out = self.run(os.path.join(BUILD, "tests", "tools", "kms-roots"), "--dir", self.path("kms"), check=0).out
+        return [json.loads(line) for line in out.splitlines() if line.strip()]
+
+    # -- station --------------------------------------------------------------------------------------------------
+
+    def add_station(self, name="station-1", role="provision", url=None):
+        folder = self.path(name)
+        self.run(program("lpa-provision"), "enrol", "--dir", folder, "--name", name,
+                 "--kms", url or f"https://localhost:{self.kms_port}", "--ca", self.path("kms", "ca.pem"), check=EXIT_OK)
+        with open(os.path.join(folder, "log.vkey")) as file:
+            vkey = file.read().strip()
+        certificate = self.path(name + ".pem")
+        self.kms("station", "add", "--dir", self.path("kms"), name, "--csr", os.path.join(folder, "station.csr"),
+                 "--log-key", vkey, "--out", certificate, "--role", role)
+        self.run(program("lpa-provision"), "enrol", "--dir", folder, "--cert", certificate, check=EXIT_OK)
+        return folder
+
+    def login(self, station, tester, code=None, check=EXIT_OK, wrapper=()):
+        code = code if code is not None else tester.code()
+        read, write = os.pipe()
+        os.write(write, code.encode() + b"\n")
+        os.close(write)
+        args = [*wrapper, program("lpa-provision"), "login", "--dir", station, "--tester", tester.name,
+                "--totp-fd", str(read)]
+        done = subprocess.run(args, capture_output=True, pass_fds=[read], stdin=subprocess.DEVNULL, timeout=60)
+        os.close(read)
+        result = Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        if check is not None and result.code != check:
+            raise AssertionError(f"login: expected exit {check}: {result}")
+        return result
+
+    def provision_args(self, station, lot, probes, verb="run", image=None, extra=()):
+        args = [program("lpa-provision"), verb, "--dir", station, "--lot", lot, "--image", image or self.image,
+                "--batch", "--json"]
+        for probe in probes:
+            args += ["--probe", probe if isinstance(probe, str) else probe.url]
+        return args + list(extra)
+
+    def provision(self, station, lot, probes, check=EXIT_OK, verb="run", image=None, extra=(), **kw):
+        return self.run(*self.provision_args(station, lot, probes, verb, image, extra), check=check, **kw)
+
+    def audit(self, station, *args, check=EXIT_OK, verb="verify"):
+        return self.run(program("lpa-audit"), verb, "--dir", station, *args, check=check)
+
+    # -- boards ---------------------------------------------------------------------------------------------------
+
+    def board(self, number, *options):
+        return Board(self, number, options)
+
+
+class Board:
+    """One simulated chip whose flash and fuses live in a file, behind a CMSIS-DAP probe on a TCP port."""
+
+    def __init__(self, lab, number, options=()):
+        self.lab, self.number = lab, number
+        self.file = lab.path(f"board{number}.state")
+        self.uid = f"51a0000000c0{number:04x}"
+        self.port = 0
+        self.process = None
+        self.power(*options)
+
+    @property
+    def url(self):
+        return f"tcp:127.0.0.1:{self.port}"
+
+    def power(self, *options):
+        port_file = self.lab.path(f"board{self.number}.port")
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        self.process = self.lab.start(program("lpa-sim"), "serve", "--listen", f"127.0.0.1:{self.port}",
+                                      "--port-file", port_file, "--board", self.file, "--uid", self.uid,
+                                      *[str(option) for option in options])
+        self.port = int(self.lab.wait_file(port_file, self.process))
+
+    def off(self):
+        self.lab.stop(self.process)
+
+    def cycle(self, *options):
+        self.off()
+        self.power(*options)
+
+
+def on_terminal(command, env=None):
+    """Run a command on a pseudo-terminal; what it showed and its exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env or os.environ)
+    shown = b""
+    while True:
+        try:
+            part = os.read(fd, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    return shown.decode("utf-8", "replace"), os.waitstatus_to_exitcode(status)
+
+
+# -- relays between station and the rest ------------------------------------------------------------------------------
+
+
+class Relay:
+    """A TCP relay on loopback that can record, hold and cut. One thread per direction."""
+
+    def __init__(self, target_port, on_request=None, on_reply=None):
+        self.target_port = target_port
+        self.on_request, self.on_reply = on_request, on_reply
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+        self.running = True
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def wrap_client(self, client):
+        return client
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.target_port))
+
+    def accept(self):
+        while self.running:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                client = self.wrap_client(client)
+                server = self.connect()
+            except OSError:
+                client.close()
+                continue
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.open += [client, server]
+            threading.Thread(target=self.pump, args=(client, server, self.on_request), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, self.on_reply), daemon=True).start()
+
+    def pump(self, source, sink, hook):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                if hook is not None:
+                    data = hook(data)
+                    if data is None:
+                        break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                end.close()
+
+    def close(self):
+        self.running = False
+        for end in [self.listener] + self.open:
+            with contextlib.suppress(OSError):
+                end.close()
+
+
+class TlsRelay(Relay):
+    """The same between station and KMS, with the TLS taken off: it holds the KMS's server key and the station's key."""
+
+    def __init__(self, lab, station, on_request=None, on_reply=None):
+        self.server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server_side.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.server_side.load_cert_chain(lab.path("kms", "server.pem"), lab.path("kms", "keys", "server.key"))
+        self.server_side.verify_mode = ssl.CERT_REQUIRED
+        self.server_side.load_verify_locations(lab.path("kms", "ca.pem"))
+        self.client_side = ssl.create_default_context(cafile=lab.path("kms", "ca.pem"))
+        self.client_side.load_cert_chain(os.path.join(station, "station.pem"), os.path.join(station, "station.key"))
+        super().__init__(lab.kms_port, on_request, on_reply)
+
+    def wrap_client(self, client):
+        return self.server_side.wrap_socket(client, server_side=True)
+
+    def connect(self):
+        return self.client_side.wrap_socket(super().connect(), server_hostname="localhost")
+
+
+# -- results ----------------------------------------------------------------------------------------------------------
+
+
+class Tap:
+    """Test results in the Test Anything Protocol, one line each."""
+
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+
+    def case(self, name, function, *args):
+        self.count += 1
+        try:
+            note = function(*args)
+        except Exception:  # a test may fail in any way; the report names which
+            self.failed += 1
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+            print(f"not ok {self.count} - {name}", flush=True)
+            return False
+        print(f"ok {self.count} - {name}" + (f" ({note})" if isinstance(note, str) else ""), flush=True)
+        return True
+
+    def end(self):
+        print(f"1..{self.count}", flush=True)
+        return 1 if self.failed else 0
+
+
+def units_of(result):
+    """The per-unit objects of a --json run."""
+    rows = [json.loads(line) for line in result.out.splitlines() if line.startswith("{")]
+    return [row for row in rows if row.get("type", "unit") == "unit" and "chip_id" in row]
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
