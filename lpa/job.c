@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lpa/job.h"
+
+#include "base/hex.h"
+#include "base/secret.h"
+#include "lpa/job_table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The longest legal way (old bootloader, receipt, program, rework) takes 16 rows. */
+#define STEPS_MAX 32U
+
+void lpa_intent_done(struct lpa_intent *intent)
+{
+    if (intent != NULL) {
+        free(intent->record);
+        free(intent->proof);
+        free(intent->checkpoint);
+        memset(intent, 0, sizeof(*intent));
+    }
+}
+
+enum base_status lpa_job_refuse(
+    struct base_err *err, enum base_status status, const char *code, const char *format, ...)
+{
+    char text[BASE_ERR_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (err != NULL && err->status == BASE_OK) {
+        (void)base_err_set(err, status, "job", 0, "%s", text);
+        base_err_set_code(err, code);
+    }
+    return status;
+}
+
+enum base_status lpa_job_admit(
+    const struct auth_lot *lot, const uint8_t image_sha256[32], struct base_err *err)
+{
+    if (lot->closed) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "lot_closed",
+            "lot %s is closed; ask the KMS operator for an open lot", lot->id);
+    }
+    if (strcmp(lot->chip, "psoc6-ble2") != 0) {
+        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_chip",
+            "lot %s is for chip type %s, which this version does not know; psoc6-ble2 is the one "
+            "it works with",
+            lot->id, lot->chip);
+    }
+    if (lot->restrict_policy != AUTH_RESTRICT_NONE) {
+        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_restrict",
+            "lot %s demands restricted debug ports, which this version cannot do; nothing was "
+            "touched; use a lot with restrict none",
+            lot->id);
+    }
+    if (lot->lock_policy != AUTH_LOCK_NONE) {
+        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_lock",
+            "lot %s demands a locked port, which this version cannot do; nothing was touched; use "
+            "a lot with lock none",
+            lot->id);
+    }
+    if (lot->trust != AUTH_TRUST_TOFU && lot->trust != AUTH_TRUST_MANIFEST) {
+        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_trust",
+            "lot %s demands attested devices, which this version cannot do; nothing was touched; "
+            "use a tofu or manifest lot",
+            lot->id);
+    }
+    if (memcmp(lot->image_sha256, image_sha256, sizeof(lot->image_sha256)) != 0) {
+        char wanted[65];
+        char got[65];
+        base_hex_encode(lot->image_sha256, 32, wanted);
+        base_hex_encode(image_sha256, 32, got);
+        return lpa_job_refuse(err, BASE_E_VERIFY, "image_differs",
+            "lot %s is for the image with SHA-256 %s, but the file's is %s; give the lot's image",
+            lot->id, wanted, got);
+    }
+    return BASE_OK;
+}
+
+void lpa_job_init(struct lpa_job *job, const struct lpa_job_io *io, const struct lpa_job_opts *opts)
+{
+    memset(job, 0, sizeof(*job));
+    job->io = io;
+    job->lot = *opts->lot;
+    job->opts = *opts;
+    job->opts.lot = NULL;
+    job->opts.site = NULL;
+    memcpy(job->unit.lot, opts->lot->id, sizeof(job->unit.lot));
+    if (opts->site != NULL) {
+        (void)snprintf(job->unit.site, sizeof(job->unit.site), "%s", opts->site);
+    }
+    job->unit.started_wall_us = base_clock_wall_us(io->clock);
+}
+
+void lpa_job_done(struct lpa_job *job)
+{
+    if (job != NULL) {
+        base_wipe(&job->grant, sizeof(job->grant));
+        base_wipe(job->join_request, sizeof(job->join_request));
+    }
+}
+
+struct lpa_event lpa_job_event(const struct lpa_job *job, enum lpa_event_id id)
+{
+    struct lpa_event event = {
+        .id = id,
+        .lot = job->lot.id,
+        .attempt = job->unit.attempt,
+        .site = job->unit.site,
+        .step = lpa_step_name(lpa_job_at(job)),
+        .chip_id = job->examined ? job->unit.chip_id : NULL,
+    };
+    return event;
+}
+
+enum base_status lpa_job_log(
+    struct lpa_job *job, const struct lpa_event *event, struct base_err *err)
+{
+    return job->io->log->append(job->io->log_user, event, err);
+}
+
+enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err)
+{
+    struct proto_hello hello;
+    enum base_status status = job->io->device->hello(job->io->device_user, &hello, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (memcmp(hello.chip_id, job->unit.chip_id, sizeof(hello.chip_id)) != 0) {
+        char was[17];
+        char is[17];
+        base_hex_encode(job->unit.chip_id, 8, was);
+        base_hex_encode(hello.chip_id, 8, is);
+        return lpa_job_refuse(err, BASE_E_VERIFY, "board_changed",
+            "the board at this site was chip %s and is now chip %s", was, is);
+    }
+    job->hello = hello;
+    job->have_hello = true;
+    return BASE_OK;
+}
+
+/* Durable memory before a do and after a check. The trace lines let a test stop the program at
+ * exactly this place: the first comes before the write, the second before what follows it. */
+static enum base_status journal(
+    struct lpa_job *job, enum lpa_step_id step, enum lpa_phase phase, struct base_err *err)
+{
+    char chip[17] = "-";
+    job->journal_no++;
+    job->unit.step = step;
+    job->unit.phase = phase;
+    job->unit.updated_wall_us = base_clock_wall_us(job->io->clock);
+    if (job->examined) {
+        base_hex_encode(job->unit.chip_id, sizeof(job->unit.chip_id), chip);
+    }
+    const char *when = phase == LPA_PHASE_DO ? "do" : "done";
+    base_log(job->io->trace, BASE_LOG_TRACE, "journal %u %s %s %s %s", job->journal_no,
+        lpa_step_name(step), when, lpa_state_name(job->unit.state), chip);
+    if (job->examined) {
+        /* Before examination there is no chip id, so there is nothing that could be remembered. */
+        enum base_status status = job->io->journal->put(job->io->journal_user, &job->unit, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+    }
+    base_log(job->io->trace, BASE_LOG_TRACE, "journaled %u %s %s", job->journal_no,
+        lpa_step_name(step), when);
+    return BASE_OK;
+}
+
+static enum lpa_job_next stop(struct lpa_job *job, enum lpa_step_id step, struct base_err *err)
+{
+    job->failure.step = step;
+    job->failure.err = *err;
+    lpa_failure_classify(&job->failure);
+    job->unit.result = job->failure.kind;
+    job->unit.permanent = job->failure.permanent;
+    memcpy(job->unit.code, err->code, sizeof(job->unit.code));
+    memcpy(job->unit.message, err->message, sizeof(job->unit.message));
+    if (job->failure.err.code[0] == '\0') {
+        base_err_set_code(&job->failure.err, base_status_name(err->status));
+    }
+    if (job->examined) {
+        /* Best effort: the cause that is reported is the first one, not what follows from it. */
+        struct base_err ignored = { 0 };
+        struct lpa_event event = lpa_job_event(job, LPA_EVENT_UNIT_RESULT);
+        event.step = lpa_step_name(step);
+        event.result = job->failure.kind == LPA_RESULT_UNKNOWN ? "unknown" : "fail";
+        event.code = job->failure.err.code;
+        event.text = err->message;
+        if (err->status != BASE_E_AUDIT) {
+            (void)!lpa_job_log(job, &event, &ignored);
+        }
+        base_err_clear(&ignored);
+        (void)!journal(job, step, LPA_PHASE_DONE, &ignored);
+    }
+    job->finished = true;
+    return LPA_JOB_STOPPED;
+}
+
+static const struct lpa_step *choose(struct lpa_job *job)
+{
+    for (size_t i = 0; i < lpa_job_step_count; i++) {
+        if (lpa_job_steps[i].due(job)) {
+            job->step_index = (uint8_t)i;
+            return &lpa_job_steps[i];
+        }
+    }
+    return NULL;
+}
+
+enum lpa_step_id lpa_job_at(const struct lpa_job *job)
+{
+    if (job->finished) {
+        return LPA_STEP_FINISH;
+    }
+    if (job->at_check) {
+        return lpa_job_steps[job->step_index].id;
+    }
+    for (size_t i = 0; i < lpa_job_step_count; i++) {
+        if (lpa_job_steps[i].due(job)) {
+            return lpa_job_steps[i].id;
+        }
+    }
+    return LPA_STEP_NONE;
+}
+
+static enum lpa_job_next run_act(struct lpa_job *job, struct base_err *err)
+{
+    const struct lpa_step *step = choose(job);
+    if (step == NULL || job->steps_done >= STEPS_MAX) {
+        (void)lpa_job_refuse(err, BASE_E_INTERNAL, "no_way",
+            "no step of the job fits this unit (state %s, vault %u, KMS %d)",
+            lpa_state_name(job->unit.state), job->hello.vault_state, (int)job->known.state);
+        return stop(job, LPA_STEP_NONE, err);
+    }
+    job->steps_done++;
+    job->at_check = true;
+    if (journal(job, step->id, LPA_PHASE_DO, err) != BASE_OK || step->act(job, err) != BASE_OK) {
+        return stop(job, step->id, err);
+    }
+    return LPA_JOB_MORE;
+}
+
+static enum lpa_job_next run_check(struct lpa_job *job, struct base_err *err)
+{
+    const struct lpa_step *step = &lpa_job_steps[job->step_index];
+    if (step->check(job, err) != BASE_OK ||
+        journal(job, step->id, LPA_PHASE_DONE, err) != BASE_OK) {
+        return stop(job, step->id, err);
+    }
+    job->at_check = false;
+    return job->finished ? LPA_JOB_PASS : LPA_JOB_MORE;
+}
+
+enum lpa_job_next lpa_job_step(struct lpa_job *job)
+{
+    struct base_err err = { 0 };
+    if (job->finished) {
+        return job->unit.result == LPA_RESULT_PASS ? LPA_JOB_PASS : LPA_JOB_STOPPED;
+    }
+    return job->at_check ? run_check(job, &err) : run_act(job, &err);
+}
+
+enum base_status lpa_job_settle(
+    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
+{
+    if (unit->state != LPA_STATE_INSTALLED || unit->receipt_length == 0) {
+        return BASE_OK;
+    }
+    struct auth_confirmation confirmation = { 0 };
+    struct base_err cause = { 0 };
+    enum base_status status = io->kms->confirm(
+        io->kms_user, unit->grant_id, unit->receipt, unit->receipt_length, &confirmation, &cause);
+    struct lpa_event event = { .id = LPA_EVENT_INSTALL_CONFIRM,
+        .lot = unit->lot,
+        .attempt = unit->attempt,
+        .site = unit->site,
+        .step = "settle",
+        .chip_id = unit->chip_id,
+        .grant_id = unit->grant_id,
+        .key_version = unit->key_version };
+    if (status == BASE_OK) {
+        unit->state = LPA_STATE_CONFIRMED;
+        memcpy(unit->dev_eui, confirmation.dev_eui, sizeof(unit->dev_eui));
+        event.dev_eui = unit->dev_eui;
+        event.result = "ok";
+    } else if (strcmp(cause.code, "grant_scrapped") == 0) {
+        unit->state = LPA_STATE_SCRAPPED;
+        event.result = "fail";
+        event.code = cause.code;
+    } else {
+        if (err != NULL && err->status == BASE_OK) {
+            *err = cause;
+        }
+        return status;
+    }
+    unit->updated_wall_us = base_clock_wall_us(io->clock);
+    status = io->log->append(io->log_user, &event, err);
+    return status == BASE_OK ? io->journal->put(io->journal_user, unit, err) : status;
+}

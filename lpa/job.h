@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LPA_JOB_H
+#define LPA_JOB_H
+
+/**
+ * @file
+ * One unit's way through a lot, as a table of steps with do and check (man lpa(7)).
+ *
+ * The engine has no thread, clock, file, probe or network of its own: all of it comes in through
+ * struct lpa_job_io, so that a whole factory runs in one process from one seed. The journal is
+ * written before each do and after each check. Nothing the engine decides rests on the journal
+ * alone: chip and KMS are asked every time, so a lost or restored journal costs no unit.
+ *
+ * One job per unit; one thread per job. Different jobs may share an io whose functions may be
+ * called by several threads.
+ */
+
+#include "auth/kms_client.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "device-fw/protocol/messages.h"
+#include "lpa/event.h"
+#include "lpa/unit.h"
+
+/** What the first look at a board shows. */
+struct lpa_exam {
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    uint32_t silicon_id;
+    enum proto_lifecycle lifecycle;
+    bool image_equal;   /**< digest on the chip equals the lot's image */
+    bool vault_written; /**< at least one of the two vault homes is not erased */
+};
+
+/**
+ * The board at one site. Device refusals are BASE_E_TARGET with domain "device" and the enum
+ * proto_status in err->detail, except where a function has ret_status.
+ */
+struct lpa_device_ops {
+    /** Attach, stop the chip before user code, read what lpa_exam holds. Changes nothing. */
+    enum base_status (*examine)(void *user, struct lpa_exam *ret_exam, struct base_err *err);
+    /** Erase and write the image's own rows, never the vault. */
+    enum base_status (*program)(void *user, struct base_err *err);
+    /** Compute the image's digest on the chip and compare. */
+    enum base_status (*verify)(void *user, bool *ret_equal, struct base_err *err);
+    /** Reset and wait for the bootloader's mailbox; TIMEOUT when it does not answer. */
+    enum base_status (*boot)(void *user, struct base_err *err);
+    enum base_status (*hello)(void *user, struct proto_hello *ret_hello, struct base_err *err);
+    enum base_status (*statement)(void *user, const uint8_t authority_key_id[PROTO_KEY_ID_SIZE],
+        uint8_t ret_statement[PROTO_STATEMENT_SIZE], struct base_err *err);
+    /** @p ret_status PROTO_OK and PROTO_ALREADY come with a receipt; other values are refusals. */
+    enum base_status (*install)(void *user, const uint8_t *envelope, size_t length,
+        uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+    /** @p ret_status PROTO_OK comes with a receipt. */
+    enum base_status (*receipt)(void *user, uint32_t *ret_status,
+        uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+    /** Uses up one DevNonce. */
+    enum base_status (*self_test)(
+        void *user, uint8_t ret_join_request[PROTO_JOIN_REQUEST_SIZE], struct base_err *err);
+};
+
+/** The KMS, bound to session and lot; semantics and codes of auth/kms_client.h. */
+struct lpa_kms_ops {
+    enum base_status (*get_unit)(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+        struct auth_unit *ret_unit, struct base_err *err);
+    enum base_status (*grant)(void *user, const uint8_t *statement, size_t length,
+        const struct auth_intent *intent, struct auth_grant *ret_grant, struct base_err *err);
+    enum base_status (*confirm)(void *user, const char *grant_id, const uint8_t *receipt,
+        size_t length, struct auth_confirmation *ret_confirmation, struct base_err *err);
+    enum base_status (*register_unit)(
+        void *user, const uint8_t *statement, size_t length, struct base_err *err);
+};
+
+/** Durable memory of the station; `put` returns only when the row survives a power cut. */
+struct lpa_journal_ops {
+    /** BASE_OK with *ret_found false where the unit is new. */
+    enum base_status (*load)(void *user, const char *lot, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+        struct lpa_unit *ret_unit, bool *ret_found, struct base_err *err);
+    enum base_status (*put)(void *user, const struct lpa_unit *unit, struct base_err *err);
+};
+
+/** An intent record in the log, under a checkpoint that the KMS has cosigned. Owned memory. */
+struct lpa_intent {
+    struct auth_intent view; /**< points into the members below */
+    uint8_t *record;
+    uint8_t (*proof)[32];
+    char *checkpoint;
+};
+
+/** Free what an intent holds; accepts NULL and a zeroed object. */
+void lpa_intent_done(struct lpa_intent *intent);
+
+/** The audit log. A failure is BASE_E_AUDIT (log) or BASE_E_REMOTE (witness away); nothing that the
+ * record announces may then be done. */
+struct lpa_log_ops {
+    /** Durable when it returns. */
+    enum base_status (*append)(void *user, const struct lpa_event *event, struct base_err *err);
+    /** Durable, checkpointed and cosigned when it returns. */
+    enum base_status (*intent)(void *user, const struct lpa_event *event,
+        struct lpa_intent *ret_intent, struct base_err *err);
+};
+
+struct lpa_job_io {
+    const struct lpa_device_ops *device;
+    void *device_user;
+    const struct lpa_kms_ops *kms;
+    void *kms_user;
+    const struct lpa_journal_ops *journal;
+    void *journal_user;
+    const struct lpa_log_ops *log;
+    void *log_user;
+    const struct base_clock *clock;
+    const struct base_log *trace; /**< "journal N step state" lines at level TRACE; may be NULL */
+};
+
+enum lpa_stage {
+    LPA_STAGE_PROVISION = 0,
+    LPA_STAGE_PERSONALISE = 1, /**< ends at personalised */
+};
+
+struct lpa_job_opts {
+    const struct auth_lot *lot; /**< copied */
+    enum lpa_stage stage;
+    const char *site; /**< probe URL, copied */
+    bool self_test;   /**< ask for a join-request after confirmation */
+};
+
+/** Why a job did not end with PASS. */
+struct lpa_failure {
+    enum lpa_step_id step;
+    enum lpa_result kind; /**< FAIL, ERROR or UNKNOWN */
+    bool permanent;       /**< a further attempt cannot help */
+    struct base_err err;  /**< status, code and sentence */
+    const char *next;     /**< the one next action; static storage */
+};
+
+struct lpa_job {
+    const struct lpa_job_io *io;
+    struct auth_lot lot;
+    struct lpa_job_opts opts; /**< `lot` and `site` here are NULL: see the copies */
+    struct lpa_unit unit;     /**< as journaled last */
+    struct lpa_exam exam;
+    struct auth_unit known; /**< what the KMS said at examination */
+    struct proto_hello hello;
+    struct proto_statement statement;
+    struct auth_grant grant;
+    struct auth_confirmation confirmation;
+    uint8_t join_request[PROTO_JOIN_REQUEST_SIZE];
+    struct lpa_failure failure;
+    /* Facts the step table reads; each is set by one step. */
+    bool examined, asked_old, have_hello, have_statement, have_grant, have_receipt, confirmed,
+        admitted, registered, work_open, have_join_request, finished;
+    bool at_check;       /**< the present step's do is behind us */
+    uint8_t step_index;  /**< row of the table, valid while at_check */
+    uint8_t steps_done;  /**< bounded: a job always ends */
+    uint32_t journal_no; /**< journal writes of this job */
+};
+
+/**
+ * May this station work this lot at all? Asked before any board is touched.
+ *
+ * @return BASE_OK
+ *         BASE_E_UNSUPPORTED  the lot wants attestation, restriction, a lock or a chip that this
+ *                             version cannot do; code "lot_restrict", "lot_lock", "lot_trust",
+ *                             "lot_chip"
+ *         BASE_E_VERIFY       the image is not the lot's; code "image_differs"
+ *         BASE_E_DENIED       the lot is closed; code "lot_closed"
+ */
+BASE_MUST_CHECK
+enum base_status lpa_job_admit(
+    const struct auth_lot *lot, const uint8_t image_sha256[32], struct base_err *err);
+
+/** @p io is borrowed for the life of the job. */
+void lpa_job_init(
+    struct lpa_job *job, const struct lpa_job_io *io, const struct lpa_job_opts *opts);
+
+/** Wipe what the job holds of an envelope. */
+void lpa_job_done(struct lpa_job *job);
+
+enum lpa_job_next {
+    LPA_JOB_MORE = 1, /**< call again */
+    LPA_JOB_PASS = 2,
+    LPA_JOB_STOPPED = 3, /**< see job->failure */
+};
+
+/** Run one do or one check with its journal write. Never blocks on anything but the io. */
+enum lpa_job_next lpa_job_step(struct lpa_job *job);
+
+/** The step whose turn it is, for display. */
+enum lpa_step_id lpa_job_at(const struct lpa_job *job);
+
+/** Sort a failure into kind, permanence and next action; also used for failures outside jobs. */
+void lpa_failure_classify(struct lpa_failure *failure);
+
+/**
+ * Hand in a receipt that the journal still owes the KMS, board present or not.
+ *
+ * @param unit  journal row in state INSTALLED; updated and journaled
+ * @return as the KMS's confirm; BASE_OK also where the unit owes nothing
+ */
+BASE_MUST_CHECK
+enum base_status lpa_job_settle(
+    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
+
+#endif

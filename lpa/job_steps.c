@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+#include "lpa/job_table.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Family 0x100 (PSoC 6 BLE-2 die) in the upper half of the silicon id (TRM 002-18176, CPUSS). */
+#define FAMILY_BLE2 0x100U
+
+static void raise_state(struct lpa_job *job, enum lpa_state state)
+{
+    if (job->unit.state < state) {
+        job->unit.state = state;
+    }
+}
+
+/* --- examine: who is there, what does the KMS know of it? --- */
+
+static bool due_examine(const struct lpa_job *job)
+{
+    return !job->examined;
+}
+
+static enum base_status do_examine(struct lpa_job *job, struct base_err *err)
+{
+    return job->io->device->examine(job->io->device_user, &job->exam, err);
+}
+
+static enum base_status remember(struct lpa_job *job, struct base_err *err)
+{
+    struct lpa_unit row = { 0 };
+    bool found = false;
+    enum base_status status = job->io->journal->load(
+        job->io->journal_user, job->lot.id, job->exam.chip_id, &row, &found, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (found) {
+        memcpy(row.site, job->unit.site, sizeof(row.site));
+        row.started_wall_us = job->unit.started_wall_us;
+        job->unit = row;
+    }
+    memcpy(job->unit.chip_id, job->exam.chip_id, sizeof(job->unit.chip_id));
+    job->unit.attempt++;
+    job->unit.result = LPA_RESULT_NONE;
+    job->unit.permanent = false;
+    memset(job->unit.code, 0, sizeof(job->unit.code));
+    memset(job->unit.message, 0, sizeof(job->unit.message));
+    return BASE_OK;
+}
+
+static enum base_status check_examine(struct lpa_job *job, struct base_err *err)
+{
+    if (job->exam.silicon_id >> 16 != FAMILY_BLE2) {
+        return lpa_job_refuse(err, BASE_E_TARGET, "wrong_chip",
+            "the chip says silicon id 0x%08x, which is not of the PSoC 6 BLE-2 family 0x%03x",
+            job->exam.silicon_id, FAMILY_BLE2);
+    }
+    if (job->exam.lifecycle == PROTO_LIFECYCLE_DEAD) {
+        return lpa_job_refuse(err, BASE_E_TARGET, "chip_dead", "the chip is in the DEAD lifecycle");
+    }
+    enum base_status status = remember(job, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    /* Asked even when the journal says PASS (rule 4): another station, a scrap or a rework order
+     * may have changed what is to be done. */
+    status = job->io->kms->get_unit(job->io->kms_user, job->exam.chip_id, &job->known, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    job->examined = true;
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_DEVICE_DETECT);
+    event.result = "ok";
+    return lpa_job_log(job, &event, err);
+}
+
+/* --- boot: start the bootloader that is there and listen to it --- */
+
+static bool due_boot(const struct lpa_job *job)
+{
+    bool old_to_ask = job->exam.vault_written && !job->asked_old;
+    return !job->have_hello && (job->exam.image_equal || old_to_ask);
+}
+
+static enum base_status do_boot(struct lpa_job *job, struct base_err *err)
+{
+    struct base_err cause = { 0 };
+    enum base_status status = job->io->device->boot(job->io->device_user, &cause);
+    if (status == BASE_OK) {
+        return lpa_job_same_chip(job, err);
+    }
+    if (!job->exam.image_equal && status != BASE_E_LINK) {
+        /* Another image that does not speak: the lot's own image will ask for the receipt. */
+        return BASE_OK;
+    }
+    if (err != NULL && err->status == BASE_OK) {
+        *err = cause;
+    }
+    return status;
+}
+
+static enum base_status check_boot(struct lpa_job *job, struct base_err *err)
+{
+    if (!job->exam.image_equal) {
+        job->asked_old = true;
+        return BASE_OK;
+    }
+    if (job->hello.health != PROTO_OK) {
+        (void)base_err_set(err, BASE_E_TARGET, "device", job->hello.health,
+            "the bootloader's start-up check says: %s", proto_status_text(job->hello.health));
+        return BASE_E_TARGET;
+    }
+    raise_state(job, LPA_STATE_PROGRAMMED);
+    return BASE_OK;
+}
+
+/* --- admit: may this unit go on in this lot? --- */
+
+static bool due_admit(const struct lpa_job *job)
+{
+    bool nothing_to_ask = !job->exam.image_equal && (job->asked_old || !job->exam.vault_written);
+    return !job->admitted && (job->have_hello || nothing_to_ask);
+}
+
+static enum base_status do_admit(struct lpa_job *job, struct base_err *err)
+{
+    (void)job;
+    (void)err;
+    return BASE_OK;
+}
+
+static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
+{
+    if (job->known.state == AUTH_UNIT_SCRAPPED) {
+        return lpa_job_refuse(
+            err, BASE_E_DENIED, "unit_scrapped", "this unit was scrapped; its DevEUI is retired");
+    }
+    if (job->known.state == AUTH_UNIT_ELSEWHERE) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "unit_elsewhere",
+            "this chip is open or confirmed in lot %s", job->known.lot);
+    }
+    bool holds_keys = job->have_hello && job->hello.vault_state >= PROTO_VAULT_COMMITTED;
+    if (job->opts.stage == LPA_STAGE_PERSONALISE && holds_keys) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "already_provisioned",
+            "this chip holds root keys already, so it is past personalisation");
+    }
+    return BASE_OK;
+}
+
+static enum base_status check_admit(struct lpa_job *job, struct base_err *err)
+{
+    enum base_status status = refuse_unit(job, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    job->admitted = true;
+    return BASE_OK;
+}
+
+/* --- program: the image's own rows, never the vault --- */
+
+static bool due_program(const struct lpa_job *job)
+{
+    return job->admitted && !job->exam.image_equal;
+}
+
+static enum base_status do_program(struct lpa_job *job, struct base_err *err)
+{
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_FW_PROGRAM);
+    event.image_sha256 = job->lot.image_sha256;
+    enum base_status status = lpa_job_log(job, &event, err);
+    return status == BASE_OK ? job->io->device->program(job->io->device_user, err) : status;
+}
+
+static enum base_status check_program(struct lpa_job *job, struct base_err *err)
+{
+    bool equal = false;
+    enum base_status status = job->io->device->verify(job->io->device_user, &equal, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_FW_VERIFY);
+    event.image_sha256 = job->lot.image_sha256;
+    event.result = equal ? "ok" : "fail";
+    status = lpa_job_log(job, &event, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (!equal) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "flash_differs",
+            "the digest of the flash differs from the image's after programming");
+    }
+    job->exam.image_equal = true;
+    job->have_hello = false;
+    raise_state(job, LPA_STATE_PROGRAMMED);
+    return BASE_OK;
+}
+
+/* --- identify: the chip's own statement --- */
+
+static bool due_identify(const struct lpa_job *job)
+{
+    bool wanted = !job->confirmed || job->work_open;
+    return job->admitted && job->exam.image_equal && job->have_hello && !job->have_statement &&
+           wanted;
+}
+
+static enum base_status do_identify(struct lpa_job *job, struct base_err *err)
+{
+    job->unit.statement_length = 0;
+    enum base_status status = job->io->device->statement(
+        job->io->device_user, job->lot.authority_key_id, job->unit.statement, err);
+    if (status == BASE_OK) {
+        job->unit.statement_length = PROTO_STATEMENT_SIZE;
+    }
+    return status;
+}
+
+static enum base_status check_statement(struct lpa_job *job, struct base_err *err)
+{
+    struct proto_statement *statement = &job->statement;
+    enum proto_status decoded =
+        proto_statement_decode(job->unit.statement, job->unit.statement_length, statement);
+    if (decoded != PROTO_OK) {
+        return lpa_job_refuse(err, BASE_E_PROTO, "statement_bad",
+            "the device's statement is malformed: %s", proto_status_text(decoded));
+    }
+    if (memcmp(statement->chip_id, job->unit.chip_id, sizeof(statement->chip_id)) != 0) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "board_changed",
+            "the statement names another chip than the one examined");
+    }
+    if (memcmp(statement->authority_key_id, job->lot.authority_key_id,
+            sizeof(statement->authority_key_id)) != 0) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "wrong_authority",
+            "the statement is made for another provisioning authority than the lot's");
+    }
+    if ((statement->flags & PROTO_FLAG_LAB) != 0 && !job->lot.development) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "lab_refused",
+            "the bootloader is a lab build, which lot %s does not take", job->lot.id);
+    }
+    return BASE_OK;
+}
+
+static enum base_status check_identify(struct lpa_job *job, struct base_err *err)
+{
+    enum base_status status = check_statement(job, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    uint8_t key_hash[BASE_SHA256_BYTES];
+    base_sha256(job->statement.public_key, sizeof(job->statement.public_key), key_hash);
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_DEVICE_IDENTIFY);
+    event.result = "ok";
+    event.public_key_sha256 = key_hash;
+    event.image_sha256 = job->statement.bootloader_hash;
+    event.bootloader_version = job->statement.bootloader_version;
+    status = lpa_job_log(job, &event, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    job->have_statement = true;
+    raise_state(job, LPA_STATE_IDENTIFIED);
+    return BASE_OK;
+}
+
+/* --- finish: the same board, still there, still holding what was confirmed --- */
+
+static bool due_finish(const struct lpa_job *job)
+{
+    bool provisioned = job->confirmed && !job->work_open;
+    return job->admitted && job->exam.image_equal && job->have_hello &&
+           (provisioned || job->registered);
+}
+
+static enum base_status do_finish(struct lpa_job *job, struct base_err *err)
+{
+    bool wanted = job->opts.self_test && job->opts.stage == LPA_STAGE_PROVISION;
+    if (!wanted || job->have_join_request) {
+        return BASE_OK;
+    }
+    enum base_status status =
+        job->io->device->self_test(job->io->device_user, job->join_request, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    job->have_join_request = true;
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_SELF_TEST);
+    event.result = "ok";
+    event.dev_eui = job->unit.dev_eui;
+    return lpa_job_log(job, &event, err);
+}
+
+static enum base_status check_finish(struct lpa_job *job, struct base_err *err)
+{
+    enum base_status status = lpa_job_same_chip(job, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    bool provision = job->opts.stage == LPA_STAGE_PROVISION;
+    if (provision && job->hello.vault_state != PROTO_VAULT_COMMITTED) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "vault_lost",
+            "the KMS has confirmed this unit, but its vault holds no root keys (state %u)",
+            job->hello.vault_state);
+    }
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_UNIT_RESULT);
+    event.result = "ok";
+    if (provision) {
+        event.dev_eui = job->unit.dev_eui;
+        event.grant_id = job->unit.grant_id;
+        event.key_version = job->unit.key_version;
+    }
+    status = lpa_job_log(job, &event, err);
+    if (status == BASE_OK) {
+        job->unit.result = LPA_RESULT_PASS;
+        job->finished = true;
+    }
+    return status;
+}
+
+const struct lpa_step lpa_job_steps[] = {
+    { LPA_STEP_EXAMINE, due_examine, do_examine, check_examine },
+    { LPA_STEP_BOOT, due_boot, do_boot, check_boot },
+    { LPA_STEP_RECEIPT, lpa_due_receipt, lpa_do_receipt, lpa_check_receipt },
+    { LPA_STEP_CONFIRM, lpa_due_confirm, lpa_do_confirm, lpa_check_confirm },
+    { LPA_STEP_ADMIT, due_admit, do_admit, check_admit },
+    { LPA_STEP_PROGRAM, due_program, do_program, check_program },
+    { LPA_STEP_IDENTIFY, due_identify, do_identify, check_identify },
+    { LPA_STEP_REGISTER, lpa_due_register, lpa_do_register, lpa_check_register },
+    { LPA_STEP_GRANT, lpa_due_grant, lpa_do_grant, lpa_check_grant },
+    { LPA_STEP_INSTALL, lpa_due_install, lpa_do_install, lpa_check_install },
+    { LPA_STEP_FINISH, due_finish, do_finish, check_finish },
+};
+
+const size_t lpa_job_step_count = COUNT(lpa_job_steps);

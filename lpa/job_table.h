@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LPA_JOB_TABLE_H
+#define LPA_JOB_TABLE_H
+
+/** @file Private to lpa/job*.c: the rows of the step table. */
+
+#include "lpa/job.h"
+
+/**
+ * One row. The first row whose `due` holds is next, so the order of the table is the order of
+ * precedence: what a chip already holds is settled before anything new is begun.
+ */
+struct lpa_step {
+    enum lpa_step_id id;
+    /** May this row act now? Reads facts only. */
+    bool (*due)(const struct lpa_job *job);
+    /** Act; safe to repeat. */
+    enum base_status (*act)(struct lpa_job *job, struct base_err *err);
+    /** Read back and set facts. */
+    enum base_status (*check)(struct lpa_job *job, struct base_err *err);
+};
+
+extern const struct lpa_step lpa_job_steps[];
+extern const size_t lpa_job_step_count;
+
+/** Refuse with a status, a stable code and a sentence. */
+enum base_status lpa_job_refuse(struct base_err *err, enum base_status status, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/** An event with lot, attempt, site, chip and step of the job filled in. */
+struct lpa_event lpa_job_event(const struct lpa_job *job, enum lpa_event_id id);
+
+/** Append an event; false results carry err's code and sentence. */
+enum base_status lpa_job_log(
+    struct lpa_job *job, const struct lpa_event *event, struct base_err *err);
+
+/** Take a fresh hello and refuse when it is another chip's (rule 1). */
+enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err);
+
+/* Rows of lpa/job_keys.c. */
+bool lpa_due_receipt(const struct lpa_job *job);
+enum base_status lpa_do_receipt(struct lpa_job *job, struct base_err *err);
+enum base_status lpa_check_receipt(struct lpa_job *job, struct base_err *err);
+bool lpa_due_confirm(const struct lpa_job *job);
+enum base_status lpa_do_confirm(struct lpa_job *job, struct base_err *err);
+enum base_status lpa_check_confirm(struct lpa_job *job, struct base_err *err);
+bool lpa_due_register(const struct lpa_job *job);
+enum base_status lpa_do_register(struct lpa_job *job, struct base_err *err);
+enum base_status lpa_check_register(struct lpa_job *job, struct base_err *err);
+bool lpa_due_grant(const struct lpa_job *job);
+enum base_status lpa_do_grant(struct lpa_job *job, struct base_err *err);
+enum base_status lpa_check_grant(struct lpa_job *job, struct base_err *err);
+bool lpa_due_install(const struct lpa_job *job);
+enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err);
+enum base_status lpa_check_install(struct lpa_job *job, struct base_err *err);
+
+#endif
