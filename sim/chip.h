@@ -75,6 +75,32 @@ void sim_chip_set_xres(struct sim_chip *chip, bool low);
 /** Supply of the whole chip; off loses all volatile state and cuts a flash operation in progress.
  */
 void sim_chip_set_power(struct sim_chip *chip, bool on);
+
+/** When a planned power cut strikes, relative to one operation on non-volatile memory. */
+enum sim_cut_when {
+    SIM_CUT_NONE,
+    SIM_CUT_BEFORE, /**< the operation has not touched the cells yet */
+    SIM_CUT_DURING, /**< the cells are in between: see sim_power_cut.pattern */
+    SIM_CUT_AFTER,  /**< the cells are done, nobody has been told */
+};
+
+struct sim_power_cut {
+    enum sim_cut_when when;
+    uint64_t operation; /**< from 1; as sim_chip_flash_operations() counts */
+    uint32_t pattern;   /**< seed of what a cut in the middle leaves in the cells */
+};
+
+/** Operations on non-volatile memory begun since the chip was made: row erase, row program, sector
+ * or bulk erase of flash, work flash and SFlash, and blowing of a fuse byte. */
+uint64_t sim_chip_flash_operations(const struct sim_chip *chip);
+
+/** Plan one power cut (NULL or SIM_CUT_NONE: none). When it strikes, the chip is as after
+ * sim_chip_set_power(chip, false) until somebody turns the supply on again. */
+void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *cut);
+
+/** True while the supply is on. */
+bool sim_chip_powered(const struct sim_chip *chip);
+
 /** VDDIO0 in millivolt; fuses blow only at 2500 +/- 5 %. */
 void sim_chip_set_vddio_mv(struct sim_chip *chip, uint16_t millivolt);
 
