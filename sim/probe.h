@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SIM_PROBE_H
+#define SIM_PROBE_H
+
+/**
+ * @file
+ * A CMSIS-DAP v2 debug probe wired to one simulated chip: bytes in, bytes out, virtual time.
+ *
+ * Behaves as Arm's reference firmware does, also where its manual is silent: AP reads are posted
+ * inside a packet, the last write is checked with an RDBUFF read, a read parity error is answered
+ * as 0x08, and after WAIT or FAULT in a run of AP reads the count may include a read whose word is
+ * missing. Requests are not trusted: one that is cut short, too long, or whose answer would not fit
+ * the packet size is answered with the single byte FF and touches nothing.
+ *
+ * Virtual time moves by one SWCLK period per edge, by the round trip per packet, and by the delays
+ * that the host asks for. One thread per probe; two probes share nothing.
+ */
+
+#include "base/err.h"
+#include "sim/chip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define SIM_PROBE_MAX_PACKET 1024U
+#define SIM_PROBE_TEXT_SIZE  48U
+
+/** Returned by sim_probe_exec() when a fault cuts the connection. */
+#define SIM_PROBE_CUT (-1)
+
+struct sim_probe;
+
+struct sim_probe_opts {
+    const char *vendor;     /**< NULL = "lpa-sim"; at most SIM_PROBE_TEXT_SIZE - 1 bytes are kept */
+    const char *product;    /**< NULL = "Simulated CMSIS-DAP" */
+    const char *serial;     /**< NULL = "" */
+    const char *firmware;   /**< product firmware version; NULL = "1.0.0" */
+    uint16_t packet_size;   /**< 64, 256, 512 or 1024; 0 = 512 */
+    uint8_t packet_count;   /**< 0 = 4 */
+    uint32_t round_trip_us; /**< virtual time of one packet's way there and back */
+    uint32_t target_id;     /**< what the debug port answers as TARGETID */
+};
+
+#define SIM_PROBE_ROUND_TRIP_US 250U
+
+/** What happened since the probe was made; a fork starts with its parent's figures. */
+struct sim_probe_stats {
+    uint64_t packets; /**< requests executed */
+    uint64_t request_bytes;
+    uint64_t response_bytes;
+    uint64_t swclk_clocks;
+    uint64_t transfers;       /**< SWD packets, the probe's own repeats included */
+    uint64_t waits;           /**< WAIT acknowledges on the wire */
+    uint64_t virtual_time_ps; /**< since the chip was made */
+};
+
+/** Breakage on demand. Counting starts at 1 with the next request (or SWD packet) after
+ * sim_probe_set_fault(); a fault happens once. */
+enum sim_probe_fault_kind {
+    SIM_PROBE_FAULT_NONE,
+    SIM_PROBE_FAULT_CUT_REQUEST, /**< request @ref number is lost with the connection */
+    SIM_PROBE_FAULT_CUT_REPLY,   /**< request @ref number is executed, its reply is lost */
+    SIM_PROBE_FAULT_FLIP_BIT,    /**< cycle @ref bit of SWD packet @ref number is inverted */
+};
+
+struct sim_probe_fault {
+    enum sim_probe_fault_kind kind;
+    uint64_t number; /**< from 1 */
+    uint32_t bit;    /**< 0 = start bit of the request; turnaround cycles count */
+};
+
+/** BASE_E_ARG: a packet size that is not offered. BASE_E_NOMEM. The chip is borrowed and must
+ * outlive the probe. */
+BASE_MUST_CHECK
+enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opts *opts,
+    struct sim_probe **ret_probe, struct base_err *err);
+
+/** Accepts NULL. */
+void sim_probe_free(struct sim_probe *probe);
+
+/** A copy of the probe and its debug port in the same state, wired to @p chip, which is a fork of
+ * the first one's. The trace is not inherited. BASE_E_NOMEM. */
+BASE_MUST_CHECK
+enum base_status sim_probe_fork(const struct sim_probe *probe, struct sim_chip *chip,
+    struct sim_probe **ret_copy, struct base_err *err);
+
+/**
+ * Execute one request.
+ *
+ * @param request   CMSIS-DAP command, no report id, no padding
+ * @param capacity  of @p response; at least the packet size
+ *
+ * @return length of the response; 0 when this request has none (TransferAbort, or QueueCommands,
+ *         which wait for the next other request); SIM_PROBE_CUT when the connection breaks here
+ */
+ssize_t sim_probe_exec(struct sim_probe *probe, const uint8_t *request, size_t length,
+    uint8_t *response, size_t capacity);
+
+/** Next response when one request produced several (queued commands); 0 when there are no more. To
+ * be called after each sim_probe_exec() by whoever lets hosts use QueueCommands. */
+ssize_t sim_probe_next(struct sim_probe *probe, uint8_t *response, size_t capacity);
+
+/** Forget queued commands: the connection is gone. */
+void sim_probe_disconnected(struct sim_probe *probe);
+
+/** True: the requests that follow were already waiting in the probe when the one before ended, so
+ * they cost no round trip of their own. */
+void sim_probe_set_back_to_back(struct sim_probe *probe, bool on);
+
+/** Let virtual time pass without wire activity. */
+void sim_probe_pass_us(struct sim_probe *probe, uint64_t duration_us);
+
+/** Run the chip up to the probe's present time. */
+void sim_probe_settle(struct sim_probe *probe);
+
+/** The target lost its supply: its debug port is as after power-on. */
+void sim_probe_target_lost(struct sim_probe *probe);
+
+/** NULL = no fault. Copied. */
+void sim_probe_set_fault(struct sim_probe *probe, const struct sim_probe_fault *fault);
+
+/** One readable line per request and response; NULL = none. Borrowed. */
+void sim_probe_set_trace(struct sim_probe *probe, FILE *trace);
+
+void sim_probe_get_stats(const struct sim_probe *probe, struct sim_probe_stats *ret_stats);
+
+uint16_t sim_probe_packet_size(const struct sim_probe *probe);
+
+#endif
