@@ -82,6 +82,16 @@ enum proto_lifecycle {
     PROTO_LIFECYCLE_RMA = 6,
 };
 
+/**
+ * What the restriction fuses must hold before a production image makes an identity key. DEAD: all
+ * three APs off, nothing reachable. SECURE: CM0-AP and CM4-AP off, SYS-AP behind its MPU with the
+ * first 1/16 of SRAM and no flash, SFlash, MMIO or XIP; DirectExecute off.
+ */
+#define PROTO_RESTRICT_REQUIRED                                                                    \
+    {                                                                                              \
+        0xBF, 0xFF, 0xBB, 0xF7                                                                     \
+    }
+
 /* Places on the first target, PSoC 6 BLE-2 die. */
 #define PROTO_IMAGE_ADDRESS   0x10000000U /**< Cypress application header, then vectors and code */
 #define PROTO_IMAGE_MAX_SIZE  0x0000C000U /**< 48 KiB */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_CHIP_H
+#define BL_CHIP_H
+
+/** @file Who the chip is and in which life cycle, as hello and statement report it. */
+
+#include "device-fw/protocol/layout.h"
+
+#include <stdbool.h>
+
+struct bl_chip {
+    uint8_t id[PROTO_CHIP_ID_SIZE]; /**< unique id, most significant byte first */
+    uint32_t silicon_id;            /**< family << 16 | silicon id */
+    uint8_t lifecycle;              /**< enum proto_lifecycle */
+    uint8_t restrictions[PROTO_RESTRICT_SIZE];
+};
+
+/** Read all of it. A fuse that the ROM will not give leaves the life cycle UNKNOWN, which no
+ * production image accepts. */
+void bl_chip_read(struct bl_chip *ret_chip);
+
+/** True when life cycle and all four restriction bytes have exactly the values of
+ * PROTO_RESTRICT_REQUIRED: the port shows the mailbox and nothing else, in SECURE and in DEAD. */
+bool bl_chip_is_restricted(const struct bl_chip *chip);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "device-fw/bootloader/envelope.h"
+
+#include "device-fw/bootloader/hpke.h"
+#include "device-fw/bootloader/identity.h"
+#include "device-fw/bootloader/kdf.h"
+#include "device-fw/bootloader/wipe.h"
+#include "device-fw/protocol/bytes.h"
+#include "device-fw/protocol/messages.h"
+
+#include <string.h>
+
+static bool fits_command(uint32_t command, uint8_t purpose)
+{
+    return (command == PROTO_CMD_ZEROISE) == (purpose == PROTO_PURPOSE_ZEROISE);
+}
+
+static bool has_receipt(const struct bl_device *device)
+{
+    return device->vault.present && device->vault.record.installed.purpose != 0;
+}
+
+enum proto_status bl_envelope_receipt(struct bl_device *device, struct bl_answer *ret_answer)
+{
+    const struct bl_installed *installed = &device->vault.record.installed;
+    const struct bl_part body = { ret_answer->payload, PROTO_RECEIPT_BODY_SIZE };
+    struct proto_receipt receipt = { .slot = BL_VAULT_RECEIPT_SLOT };
+
+    if (!has_receipt(device))
+        return PROTO_NO_RECORD;
+    receipt.purpose = installed->purpose;
+    memcpy(receipt.envelope_id, installed->envelope_id, sizeof(receipt.envelope_id));
+    memcpy(receipt.chip_id, device->chip.id, sizeof(receipt.chip_id));
+    receipt.key_version = installed->key_version;
+    memcpy(receipt.envelope_hash, installed->envelope_hash, sizeof(receipt.envelope_hash));
+    bl_vault_installed_hash(receipt.record_hash);
+    proto_receipt_encode(&receipt, ret_answer->payload);
+    bl_hmac(installed->receipt_key, sizeof(installed->receipt_key), &body, 1,
+        ret_answer->payload + PROTO_RECEIPT_BODY_SIZE);
+    ret_answer->length = PROTO_RECEIPT_SIZE;
+    return PROTO_OK;
+}
+
+/* All that can be said without the secret key. */
+static enum proto_status check_header(const struct bl_device *device,
+    const struct proto_envelope_header *header, const uint8_t hash[PROTO_HASH_SIZE])
+{
+    const struct bl_record *record = &device->vault.record;
+
+    if (!device->vault.present)
+        return PROTO_NO_IDENTITY;
+    if (bl_identity_find_authority(device, header->authority_key_id) < 0)
+        return PROTO_WRONG_AUTHORITY;
+    if (!proto_equal(header->chip_id, device->chip.id, PROTO_CHIP_ID_SIZE))
+        return PROTO_WRONG_CHIP;
+    if (has_receipt(device) && proto_equal(record->installed.envelope_hash, hash, PROTO_HASH_SIZE))
+        return PROTO_ALREADY;
+    if (header->purpose == PROTO_PURPOSE_ZEROISE && record->state == PROTO_VAULT_IDENTITY)
+        return PROTO_NO_RECORD;
+    if (!proto_equal(header->nonce, record->nonce, PROTO_NONCE_SIZE))
+        return PROTO_WRONG_NONCE;
+    if (header->key_version <= record->key_version)
+        return PROTO_OLD_KEY_VERSION;
+    return PROTO_OK;
+}
+
+/* The static DH with the sender: kept in the record, or made anew for the other authority. */
+static bool sender_dh(const struct bl_device *device, const uint8_t *sender_public,
+    const uint8_t *key_id, uint8_t ret_dh[BL_P256_SECRET_SIZE])
+{
+    const struct bl_record *record = &device->vault.record;
+
+    if (!proto_equal(record->authority_key_id, key_id, PROTO_KEY_ID_SIZE))
+        return bl_p256_dh(record->secret, sender_public, ret_dh);
+    memcpy(ret_dh, record->authority_dh, BL_P256_SECRET_SIZE);
+    return true;
+}
+
+/* Open the envelope into the plain root keys and the receipt key. */
+static enum proto_status open_envelope(const struct bl_device *device,
+    const struct proto_envelope *envelope, uint8_t ret_plain[PROTO_ENVELOPE_PLAIN_SIZE],
+    uint8_t ret_receipt_key[PROTO_HASH_SIZE])
+{
+    static const char info[] = PROTO_LABEL_ENVELOPE_INFO;
+    static const char receipt_label[] = PROTO_LABEL_RECEIPT;
+    const uint8_t *key_id = envelope->header.authority_key_id;
+    const uint8_t *sender_public =
+        device->binding.authority_key[bl_identity_find_authority(device, key_id)];
+    const struct bl_part aad = { envelope->aad, PROTO_ENVELOPE_HEADER_SIZE };
+    uint8_t dh[BL_P256_SECRET_SIZE];
+    const struct bl_hpke_keys keys = {
+        .secret = device->vault.record.secret,
+        .public_key = device->vault.record.public_key,
+        .sender_public = sender_public,
+        .sender_dh = dh,
+    };
+    struct bl_hpke hpke;
+    enum proto_status status = PROTO_BAD_POINT;
+
+    if (sender_dh(device, sender_public, key_id, dh) &&
+        bl_hpke_setup(&keys, envelope->enc, info, sizeof(info) - 1U, &hpke)) {
+        status = PROTO_BAD_MAC;
+        if (bl_hpke_open(
+                &hpke, 0, &aad, envelope->ciphertext, PROTO_ENVELOPE_PLAIN_SIZE, ret_plain)) {
+            bl_hpke_export(
+                &hpke, receipt_label, sizeof(receipt_label) - 1U, PROTO_HASH_SIZE, ret_receipt_key);
+            status = PROTO_OK;
+        }
+    }
+    bl_wipe(dh, sizeof(dh));
+    bl_wipe(&hpke, sizeof(hpke));
+    return status;
+}
+
+static void fill_installed(const struct proto_envelope_header *header,
+    const uint8_t hash[PROTO_HASH_SIZE], struct bl_installed *installed)
+{
+    installed->purpose = header->purpose;
+    installed->lorawan_version = header->lorawan_version;
+    installed->keys = header->keys;
+    memcpy(installed->envelope_id, header->envelope_id, sizeof(installed->envelope_id));
+    installed->key_version = header->key_version;
+    memcpy(installed->dev_eui, header->dev_eui, sizeof(installed->dev_eui));
+    memcpy(installed->join_eui, header->join_eui, sizeof(installed->join_eui));
+    memcpy(installed->envelope_hash, hash, PROTO_HASH_SIZE);
+}
+
+/* Turn the opened envelope into the next record and write it. The nonce is used up. */
+static enum proto_status commit(struct bl_device *device, const struct proto_envelope *envelope,
+    const uint8_t hash[PROTO_HASH_SIZE])
+{
+    struct bl_record *draft = bl_vault_draft(&device->vault, device->chip.id);
+    uint8_t plain[PROTO_ENVELOPE_PLAIN_SIZE];
+    enum proto_status status;
+
+    memset(&draft->installed, 0, sizeof(draft->installed));
+    fill_installed(&envelope->header, hash, &draft->installed);
+    draft->key_version = envelope->header.key_version;
+    draft->state = envelope->header.purpose == PROTO_PURPOSE_ZEROISE ? PROTO_VAULT_ZEROISED
+                                                                     : PROTO_VAULT_COMMITTED;
+    status = open_envelope(device, envelope, plain, draft->installed.receipt_key);
+    /* A key that the mask does not name stays zeros in the record. */
+    if (status == PROTO_OK && (envelope->header.keys & PROTO_KEY_NWK) != 0)
+        memcpy(draft->installed.nwk_key, plain, PROTO_ROOT_KEY_SIZE);
+    if (status == PROTO_OK && (envelope->header.keys & PROTO_KEY_APP) != 0)
+        memcpy(draft->installed.app_key, plain + PROTO_ROOT_KEY_SIZE, PROTO_ROOT_KEY_SIZE);
+    bl_wipe(plain, sizeof(plain));
+    if (status == PROTO_OK && !bl_random_bytes(&device->random, draft->nonce, sizeof(draft->nonce)))
+        status = PROTO_TRNG_FAILED;
+    if (status == PROTO_OK)
+        return bl_vault_commit(&device->vault);
+    bl_wipe(draft, sizeof(*draft));
+    return status;
+}
+
+enum proto_status bl_envelope_install(struct bl_device *device, uint32_t command,
+    const uint8_t *payload, size_t length, struct bl_answer *ret_answer)
+{
+    struct proto_envelope envelope;
+    uint8_t hash[PROTO_HASH_SIZE];
+    enum proto_status status = proto_envelope_decode(payload, length, &envelope);
+    enum proto_status receipt_status;
+
+    if (status != PROTO_OK)
+        return status;
+    if (!fits_command(command, envelope.header.purpose))
+        return PROTO_BAD_PURPOSE;
+    bl_sha256(payload, length, hash);
+    status = check_header(device, &envelope.header, hash);
+    if (status == PROTO_OK)
+        status = commit(device, &envelope, hash);
+    if (status != PROTO_OK && status != PROTO_ALREADY)
+        return status;
+    receipt_status = bl_envelope_receipt(device, ret_answer);
+    return receipt_status == PROTO_OK ? status : receipt_status;
+}

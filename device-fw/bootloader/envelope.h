@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_ENVELOPE_H
+#define BL_ENVELOPE_H
+
+/** @file Envelopes in, receipts out. */
+
+#include "device-fw/bootloader/device.h"
+
+/**
+ * Open an envelope, commit what it orders, and give the receipt.
+ *
+ * Checks from cheap to dear; nothing is written before all of them have passed.
+ *
+ * @param command  PROTO_CMD_INSTALL takes install and rework, PROTO_CMD_ZEROISE takes zeroise
+ * @return PROTO_OK with the receipt; PROTO_ALREADY with the receipt when this very envelope is
+ *         committed; else a refusal of enum proto_status, and the vault is as it was (with
+ *         PROTO_FLASH_FAILED it is as flash says)
+ */
+enum proto_status bl_envelope_install(struct bl_device *device, uint32_t command,
+    const uint8_t *payload, size_t length, struct bl_answer *ret_answer);
+
+/** The receipt of the last commit, the same bytes each time. PROTO_NO_RECORD when there is none. */
+enum proto_status bl_envelope_receipt(struct bl_device *device, struct bl_answer *ret_answer);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_PROTECT_H
+#define BL_PROTECT_H
+
+/** @file Keep the CM4 and the debug port's own bus master away from vault and bootloader memory. */
+
+#include <stdbool.h>
+
+/** The bootloader's SRAM; the linker script keeps everything of it in here. */
+#define BL_PROTECT_SRAM      0x08010000U
+#define BL_PROTECT_SRAM_LOG2 15U
+
+/**
+ * Put CM4 and debug master into protection contexts of their own, and give both vault homes and the
+ * bootloader's SRAM to context 1 alone (the CM0+ runs in context 0, which passes everywhere). Safe
+ * to repeat.
+ *
+ * @return true when every register reads back as written
+ */
+bool bl_protect_apply(void);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_RECORD_H
+#define BL_RECORD_H
+
+/**
+ * @file
+ * The one record that holds all persistent state of the device: one flash row, integers big-endian.
+ *
+ * Offset | size: 0 magic "LPAV" | 4 record version u8 | 5 vault state | 6 identity flags | 7 zero |
+ * 8 sequence u32 | 12 chip id | 20 key version counter u32 | 24 DevNonce limit u32 | 28 identity
+ * secret (32) | 60 identity public key (65) | 125 authority key id (8) | 133 static DH (32) | 165
+ * nonce (16) | 181 installed part (139) | 320 zeros … 475 | 476 SHA-256 of 0 … 475 | 508 commit
+ * word.
+ *
+ * Installed part (BL_RECORD_INSTALLED_SIZE bytes, hashed in the receipt): 0 purpose | 1 LoRaWAN
+ * version | 2 key mask | 3 envelope id (16) | 19 key version u32 | 23 DevEUI | 31 JoinEUI | 39
+ * NwkKey (16) | 55 AppKey (16) | 71 SHA-256 of the envelope (32) | 103 receipt key (32) | 135
+ * zeros (4). Counters lie outside, so that they may move without changing the receipt.
+ */
+
+#include "device-fw/protocol/layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BL_RECORD_SIZE           PROTO_VAULT_HOME_SIZE
+#define BL_RECORD_INSTALLED_AT   181U
+#define BL_RECORD_INSTALLED_SIZE 139U
+
+struct bl_installed {
+    uint8_t purpose;         /**< enum proto_purpose; 0 before the first commit */
+    uint8_t lorawan_version; /**< enum proto_lorawan */
+    uint8_t keys;            /**< PROTO_KEY_NWK | PROTO_KEY_APP */
+    uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
+    uint32_t key_version;
+    uint8_t dev_eui[PROTO_EUI_SIZE];
+    uint8_t join_eui[PROTO_EUI_SIZE];
+    uint8_t nwk_key[PROTO_ROOT_KEY_SIZE];
+    uint8_t app_key[PROTO_ROOT_KEY_SIZE];
+    uint8_t envelope_hash[PROTO_HASH_SIZE];
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+};
+
+struct bl_record {
+    uint8_t state;          /**< enum proto_vault_state, never EMPTY */
+    uint8_t identity_flags; /**< PROTO_FLAG_LAB when the identity was made with the port open */
+    uint32_t sequence;
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    uint32_t key_version;     /**< highest key version ever committed */
+    uint32_t dev_nonce_limit; /**< DevNonces below this one may have been used */
+    uint8_t secret[32];
+    uint8_t public_key[PROTO_PUBLIC_KEY_SIZE];
+    uint8_t authority_key_id[PROTO_KEY_ID_SIZE];
+    uint8_t authority_dh[32];
+    uint8_t nonce[PROTO_NONCE_SIZE];
+    struct bl_installed installed;
+};
+
+/** Encode with hash and commit word. */
+void bl_record_encode(const struct bl_record *record, uint8_t ret_row[BL_RECORD_SIZE]);
+
+/** False when magic, version, hash, commit word or a field is wrong; nothing written then. */
+bool bl_record_decode(const uint8_t row[BL_RECORD_SIZE], struct bl_record *ret_record);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_REGS_H
+#define BL_REGS_H
+
+/**
+ * @file
+ * Register addresses and masks of the PSoC 6 BLE-2 die (CPUSS v1), as in the vendor's device
+ * headers and SVD (psoc6_01). Only what the bootloader touches.
+ */
+
+/* Armv6-M system control space (DDI 0419, B3.2 and B3.3). */
+#define BL_SYST_CSR           0xE000E010U
+#define BL_SYST_RVR           0xE000E014U
+#define BL_SYST_CVR           0xE000E018U
+#define BL_SYST_CSR_ENABLE    0x00000001U
+#define BL_SYST_CSR_TICKINT   0x00000002U
+#define BL_SYST_CSR_CLKSOURCE 0x00000004U
+#define BL_SCB_VTOR           0xE000ED08U
+#define BL_SCB_AIRCR          0xE000ED0CU
+#define BL_SCB_AIRCR_RESET    0x05FA0004U /* key and SYSRESETREQ */
+
+/* CPU subsystem. */
+#define BL_CPUSS_CM4_PWR_CTL     0x40210080U
+#define BL_CPUSS_CM4_PWR_OFF     0x05FA0000U /* key, mode 0 */
+#define BL_CPUSS_CM4_PWR_MODE    0x00000003U
+#define BL_CPUSS_PROTECTION      0x40210500U
+#define BL_CPUSS_PROTECTION_MASK 0x00000007U
+
+/* IPC structure 0 belongs to the CM0+ for system calls; interrupt structure 0 is the call's NMI. */
+#define BL_IPC0_ACQUIRE      0x40230000U
+#define BL_IPC0_NOTIFY       0x40230008U
+#define BL_IPC0_DATA         0x4023000CU
+#define BL_IPC0_LOCK_STATUS  0x40230010U
+#define BL_IPC_INTR0_MASK    0x40231008U
+#define BL_IPC_ACQUIRED      0x80000000U
+#define BL_IPC_INTR0_NOTIFY0 0x00010000U /* notify event of IPC structure 0 */
+
+/* Protection: bus masters, their contexts, shared memory protection units. */
+#define BL_PROT_MS_CTL(master)     (0x40240000U + 4U * (master))
+#define BL_PROT_MPU_MS_CTL(master) (0x40244000U + 0x400U * (master))
+#define BL_PROT_SMPU_ADDR0(i)      (0x40242000U + 0x40U * (i))
+#define BL_PROT_SMPU_ATT0(i)       (0x40242004U + 0x40U * (i))
+#define BL_PROT_MASTER_CM4         14U
+#define BL_PROT_MASTER_DEBUG       15U
+#define BL_PROT_MS_CTL_RESET       0x00000303U
+#define BL_PROT_MS_CTL_CONTEXT(pc) (1U << (16U + (pc)))
+#define BL_PROT_MPU_PC_MASK        0x0000000FU
+#define BL_PROT_ATT_PRIV_READ      0x00000008U
+#define BL_PROT_ATT_PRIV_WRITE     0x00000010U
+#define BL_PROT_ATT_PC0            0x00000100U /* constant 1: context 0 passes always */
+#define BL_PROT_ATT_CONTEXT(pc)    (1U << (8U + (pc)))
+#define BL_PROT_ATT_SIZE(log2)     (((log2)-1U) << 24U)
+#define BL_PROT_ATT_ENABLED        0x80000000U
+
+/* Flash controller. */
+#define BL_FLASHC_FLASH_CMD            0x40250008U
+#define BL_FLASHC_FLASH_CMD_INVALIDATE 0x00000001U
+
+/* Crypto block v1: power, instruction FIFO, true random generator. */
+#define BL_CRYPTO_CTL               0x40110000U
+#define BL_CRYPTO_CTL_ON            0x80000003U
+#define BL_CRYPTO_INSTR_FF_WR       0x40110048U
+#define BL_CRYPTO_TR_CTL0           0x40110280U
+#define BL_CRYPTO_TR_CTL0_RAW       0x30030000U /* stop on AP and RC failure, init delay 3 */
+#define BL_CRYPTO_TR_CTL1           0x40110284U
+#define BL_CRYPTO_TR_CTL1_ALL       0x0000003FU /* all six ring oscillators */
+#define BL_CRYPTO_TR_GARO           0x401102A0U
+#define BL_CRYPTO_TR_FIRO           0x401102A4U
+#define BL_CRYPTO_TR_POLYNOMIAL     0x04C11DB7U
+#define BL_CRYPTO_TR_RESULT         0x40110288U
+#define BL_CRYPTO_TR_MON_CTL        0x401102C0U
+#define BL_CRYPTO_TR_MON_CTL_STREAM 0x00000002U
+#define BL_CRYPTO_TR_MON_CMD        0x401102C8U
+#define BL_CRYPTO_TR_MON_CMD_START  0x00000003U /* adaptive proportion and repetition count */
+#define BL_CRYPTO_TR_MON_RC_CTL     0x401102D0U
+#define BL_CRYPTO_TR_MON_AP_CTL     0x401102E0U
+#define BL_CRYPTO_INTR              0x401107C0U
+#define BL_CRYPTO_INTR_TR_READY     0x00000008U
+#define BL_CRYPTO_INTR_ERRORS       0x001F0000U /* opcode, condition, bus, AP, RC */
+#define BL_CRYPTO_SET_REG1          0x40000000U
+#define BL_CRYPTO_TRNG              0x60000000U
+
+/* Supervisory flash. */
+#define BL_SFLASH_SILICON_ID 0x16000002U /* half-word */
+#define BL_SFLASH_FAMILY_ID  0x1600000CU /* half-word */
+#define BL_SFLASH_DIE        0x16000600U /* lot[3] wafer x y sort minor day month year */
+
+/* eFuse bytes. */
+#define BL_FUSE_DEAD_RESTRICT0   0x27U
+#define BL_FUSE_DEAD_RESTRICT1   0x28U
+#define BL_FUSE_SECURE_RESTRICT0 0x29U
+#define BL_FUSE_SECURE_RESTRICT1 0x2AU
+#define BL_FUSE_LIFECYCLE        0x2BU
+
+#endif

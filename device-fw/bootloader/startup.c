@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Application header, vectors, first instructions and the memory functions that a freestanding
+ * compiler calls. Device only.
+ */
+#include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/main.h"
+#include "device-fw/bootloader/regs.h"
+#include "device-fw/protocol/binding.h"
+
+#include <string.h>
+
+/* Painted over the unused stack at start: what is no longer so has been used. */
+#define STACK_PAINT 0xA5A5A5A5U
+/* The part of the stack below the painter's own frame that is left alone. */
+#define PAINT_MARGIN 64U
+
+/* The ROM's system call entry. With our vector table in force the NMI must still get there
+ * (vendor start-up code for this core uses the same constant). */
+#define ROM_NMI_HANDLER 0x0000000DU
+
+#define EXCEPTION_COUNT 48U
+
+typedef void (*vector_function)(void);
+
+/* Places from the linker script. */
+extern uint32_t bl_stack_bottom[];
+extern uint32_t bl_stack_top[];
+extern uint32_t bl_data_load[];
+extern uint32_t bl_data_start[];
+extern uint32_t bl_data_end[];
+extern uint32_t bl_bss_start[];
+extern uint32_t bl_bss_end[];
+
+void bl_reset(void);
+void bl_fault(void);
+void bl_tick(void);
+
+/* The binding block before binding: magic, this build's version, no authority, no hash. */
+__attribute__((
+    section(".binding"), used)) static const uint8_t binding_block[PROTO_BINDING_SIZE] = {
+    'L',
+    'P',
+    'A',
+    'B',
+    'I',
+    'N',
+    'D',
+    '1',
+    [16] = PROTO_VERSION,
+    [20] = (uint8_t)(LPA_BOOTLOADER_VERSION >> 24),
+    [21] = (uint8_t)(LPA_BOOTLOADER_VERSION >> 16),
+    [22] = (uint8_t)(LPA_BOOTLOADER_VERSION >> 8),
+    [23] = (uint8_t)LPA_BOOTLOADER_VERSION,
+};
+
+union vector {
+    vector_function handler;
+    uint32_t *stack;
+    uintptr_t address;
+};
+
+__attribute__((section(".vectors"), used)) static const union vector vectors[EXCEPTION_COUNT] = {
+    [0] = { .stack = bl_stack_top },
+    [1] = { .handler = bl_reset },
+    [2] = { .address = ROM_NMI_HANDLER },
+    [3 ... 14] = { .handler = bl_fault },
+    [15] = { .handler = bl_tick },
+    [16 ... EXCEPTION_COUNT - 1] = { .handler = bl_fault },
+};
+
+/* Without this the compiler would turn the loops below into calls of themselves. */
+#define NO_IDIOMS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+
+NO_IDIOMS void *memcpy(void *restrict to, const void *restrict from, size_t length)
+{
+    uint8_t *at = to;
+    const uint8_t *source = from;
+
+    while (length-- > 0)
+        *at++ = *source++;
+    return to;
+}
+
+NO_IDIOMS void *memmove(void *to, const void *from, size_t length)
+{
+    uint8_t *at = to;
+    const uint8_t *source = from;
+
+    if (at < source)
+        return memcpy(to, from, length);
+    while (length-- > 0)
+        at[length] = source[length];
+    return to;
+}
+
+NO_IDIOMS void *memset(void *to, int value, size_t length)
+{
+    uint8_t *at = to;
+
+    while (length-- > 0)
+        *at++ = (uint8_t)value;
+    return to;
+}
+
+NO_IDIOMS int memcmp(const void *a, const void *b, size_t length)
+{
+    const uint8_t *left = a;
+    const uint8_t *right = b;
+
+    for (; length > 0; length--, left++, right++) {
+        if (*left != *right)
+            return *left < *right ? -1 : 1;
+    }
+    return 0;
+}
+
+NO_IDIOMS size_t strlen(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] != '\0')
+        length++;
+    return length;
+}
+
+/* Also forgets what the run before a reset left on the stack. */
+static void paint_stack(void)
+{
+    uint32_t *end = (uint32_t *)((uintptr_t)__builtin_frame_address(0) - PAINT_MARGIN);
+
+    for (volatile uint32_t *at = bl_stack_bottom; at < end; at++)
+        *at = STACK_PAINT;
+}
+
+void bl_reset(void)
+{
+    paint_stack();
+    memcpy(
+        bl_data_start, bl_data_load, (size_t)((uint8_t *)bl_data_end - (uint8_t *)bl_data_start));
+    memset(bl_bss_start, 0, (size_t)((uint8_t *)bl_bss_end - (uint8_t *)bl_bss_start));
+    bl_hal_write32(BL_SCB_VTOR, (uint32_t)(uintptr_t)vectors);
+    bl_hal_write32(BL_SYST_RVR, BL_HAL_TICK_CYCLES - 1U);
+    bl_hal_write32(BL_SYST_CVR, 0);
+    bl_hal_write32(BL_SYST_CSR, BL_SYST_CSR_ENABLE | BL_SYST_CSR_TICKINT | BL_SYST_CSR_CLKSOURCE);
+    bl_main();
+}
+
+/* Wakes the core from WFI and has nothing else to do. */
+void bl_tick(void)
+{
+}
+
+/* A bus fault or an interrupt that nobody asked for: keep nothing, answer nothing. */
+void bl_fault(void)
+{
+    bl_main_wipe();
+    for (;;)
+        __asm__ volatile("wfi");
+}

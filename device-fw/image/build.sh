@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# usage: build.sh SOURCE_ROOT BUILD_DIR OUT_DIR
+# Build the device image with the cross compiler in a build folder of its own, and copy ELF, binary,
+# map, size report and stack report to OUT_DIR, each only when it has changed.
+set -eu
+source=$1 build=$2 out=$3
+
+# Compiler flags in the environment are meant for the host.
+unset CC CFLAGS CPPFLAGS LDFLAGS
+if [ ! -f "$build/build.ninja" ]; then
+    rm -rf "$build"
+    meson setup "$build" "$source" --cross-file "$source/device-fw/image/cm0plus.ini" \
+        --buildtype=minsize -Db_pie=false -Db_staticpic=false -Db_sanitize=none -Db_coverage=false >"$build.log" 2>&1 ||
+        { cat "$build.log"; exit 1; }
+fi
+ninja -C "$build" >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+grep -A3 'warning:' "$build.log" || true
+
+image=$build/device-fw/image
+arm-none-eabi-size -A "$image/bootloader.elf" >"$image/bootloader.size"
+find "$build" -name '*.su' -exec cat {} + | sort -t"$(printf '\t')" -k2,2nr >"$image/bootloader.stack"
+for name in bootloader.elf bootloader.bin bootloader.map bootloader.size bootloader.stack; do
+    cmp -s "$image/$name" "$out/$name" || cp "$image/$name" "$out/$name"
+done
