@@ -37,7 +37,7 @@ static void double_block(uint8_t block[BL_AES_BLOCK_SIZE])
     for (unsigned i = 0; i + 1U < BL_AES_BLOCK_SIZE; i++)
         block[i] = (uint8_t)(block[i] << 1 | block[i + 1U] >> 7);
     block[BL_AES_BLOCK_SIZE - 1U] =
-        (uint8_t)(block[BL_AES_BLOCK_SIZE - 1U] << 1 ^ (CMAC_RB & (0U - carry)));
+        (uint8_t)((uint32_t)block[BL_AES_BLOCK_SIZE - 1U] << 1 ^ (CMAC_RB & (0U - carry)));
 }
 
 static void xor_bytes(uint8_t *data, const uint8_t *other, size_t length)

@@ -34,7 +34,7 @@ static void read_unique_id(uint8_t ret_id[PROTO_CHIP_ID_SIZE])
     uint8_t die[11];
 
     bl_hal_read(BL_SFLASH_DIE, die, sizeof(die));
-    ret_id[0] = (uint8_t)(die[10] << 1 | (die[7] & 1U));
+    ret_id[0] = (uint8_t)((uint32_t)die[10] << 1 | (die[7] & 1U));
     for (unsigned i = 1; i < PROTO_CHIP_ID_SIZE; i++)
         ret_id[i] = die[PROTO_CHIP_ID_SIZE - 1U - i];
 }
