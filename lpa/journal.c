@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lpa/journal.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define APPLICATION_ID  0x4C50414A /* "LPAJ" */
+#define SCHEMA_VERSION  1
+#define BUSY_TIMEOUT_MS 3000
+
+/* One write that waits for a commit; lives on the stack of the thread that waits. */
+struct pending {
+    const struct lpa_unit *unit;
+    struct pending *next;
+    bool done;
+    enum base_status status;
+    struct base_err err;
+};
+
+struct lpa_journal {
+    sqlite3 *db;
+    sqlite3_stmt *put;
+    sqlite3_stmt *load;
+    char *path;
+    pthread_mutex_t lock;    /**< queue, leader, dead */
+    pthread_mutex_t db_lock; /**< the connection and its statements */
+    pthread_cond_t changed;
+    struct pending *first;
+    struct pending **last;
+    bool leading; /**< a thread is committing a batch */
+    bool dead;    /**< an fsync failed: the state of the disk is unknown */
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS unit("
+    "lot TEXT NOT NULL, chip BLOB NOT NULL CHECK(length(chip)=8), attempt INTEGER NOT NULL,"
+    "state INTEGER NOT NULL, step INTEGER NOT NULL, phase INTEGER NOT NULL,"
+    "result INTEGER NOT NULL, permanent INTEGER NOT NULL, code TEXT NOT NULL,"
+    "message TEXT NOT NULL, site TEXT NOT NULL, grant_id TEXT NOT NULL, dev_eui BLOB NOT NULL,"
+    "key_version INTEGER NOT NULL, statement BLOB NOT NULL, receipt BLOB NOT NULL,"
+    "started_us INTEGER NOT NULL, updated_us INTEGER NOT NULL,"
+    "PRIMARY KEY(lot, chip)) WITHOUT ROWID;";
+
+#define COLUMNS                                                                                    \
+    "lot,chip,attempt,state,step,phase,result,permanent,code,message,site,grant_id,dev_eui,"       \
+    "key_version,statement,receipt,started_us,updated_us"
+
+static enum base_status sql_error(
+    struct lpa_journal *journal, int code, const char *what, struct base_err *err)
+{
+    const char *cause = journal->db == NULL ? "no memory" : sqlite3_errmsg(journal->db);
+    int extended = journal->db == NULL ? code : sqlite3_extended_errcode(journal->db);
+    enum base_status status = BASE_E_IO;
+    const char *name = "";
+    const char *next = "";
+    switch (code & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_MISMATCH:
+        status = BASE_E_CORRUPT;
+        name = "journal_corrupt";
+        next = "; rebuild it with lpa-provision status --rebuild --lot LOT";
+        break;
+    case SQLITE_FULL:
+        name = "disk_full";
+        next = "; free some space, then run the board again: nothing is lost";
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        status = BASE_E_BUSY;
+        next = "; end the other program that uses it";
+        break;
+    case SQLITE_NOMEM:
+        status = BASE_E_NOMEM;
+        break;
+    default:
+        if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC) {
+            journal->dead = true;
+        }
+        break;
+    }
+    (void)base_err_set(err, status, "SQLite", extended, "cannot %s the journal %s: %s%s", what,
+        journal->path, cause, next);
+    base_err_set_code(err, name);
+    return status;
+}
+
+static enum base_status run(
+    struct lpa_journal *journal, const char *sql, const char *what, struct base_err *err)
+{
+    int code = sqlite3_exec(journal->db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? BASE_OK : sql_error(journal, code, what, err);
+}
+
+static enum base_status query_int(
+    struct lpa_journal *journal, const char *sql, int64_t *ret_value, struct base_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(journal->db, sql, -1, &stmt, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(stmt);
+    }
+    enum base_status status = BASE_OK;
+    if (code == SQLITE_ROW) {
+        *ret_value = sqlite3_column_int64(stmt, 0);
+    } else {
+        status = sql_error(journal, code, "read", err);
+    }
+    (void)sqlite3_finalize(stmt);
+    return status;
+}
+
+static enum base_status corrupt(struct lpa_journal *journal, const char *what, struct base_err *err)
+{
+    (void)base_err_set(err, BASE_E_CORRUPT, "journal", 0,
+        "the journal %s is damaged (%s); rebuild it with lpa-provision status --rebuild --lot LOT",
+        journal->path, what);
+    base_err_set_code(err, "journal_corrupt");
+    return BASE_E_CORRUPT;
+}
+
+static enum base_status check_integrity(struct lpa_journal *journal, struct base_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(journal->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(stmt);
+    }
+    enum base_status status = BASE_OK;
+    if (code != SQLITE_ROW) {
+        status = sql_error(journal, code, "check", err);
+    } else {
+        const unsigned char *text = sqlite3_column_text(stmt, 0);
+        if (text == NULL || strcmp((const char *)text, "ok") != 0) {
+            status = corrupt(journal, text == NULL ? "no answer" : (const char *)text, err);
+        }
+    }
+    (void)sqlite3_finalize(stmt);
+    return status;
+}
+
+/* A fresh file gets its marks; an old one must carry them. */
+static enum base_status check_version(struct lpa_journal *journal, struct base_err *err)
+{
+    int64_t id = 0;
+    int64_t version = 0;
+    int64_t tables = 0;
+    enum base_status status = query_int(journal, "PRAGMA application_id", &id, err);
+    if (status == BASE_OK) {
+        status = query_int(journal, "PRAGMA user_version", &version, err);
+    }
+    if (status == BASE_OK) {
+        status = query_int(journal, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (id == 0 && version == 0 && tables == 0) {
+        char sql[sizeof(schema) + 128];
+        (void)snprintf(sql, sizeof(sql),
+            "BEGIN IMMEDIATE;%sPRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT", schema,
+            APPLICATION_ID, SCHEMA_VERSION);
+        return run(journal, sql, "create", err);
+    }
+    if (id != APPLICATION_ID || version != SCHEMA_VERSION) {
+        char text[96];
+        (void)snprintf(text, sizeof(text), "application id %lld, version %lld", (long long)id,
+            (long long)version);
+        return corrupt(journal, text, err);
+    }
+    return check_integrity(journal, err);
+}
+
+static enum base_status prepare(struct lpa_journal *journal, struct base_err *err)
+{
+    int code = sqlite3_prepare_v3(journal->db,
+        "INSERT OR REPLACE INTO unit(" COLUMNS ")VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1,
+        SQLITE_PREPARE_PERSISTENT, &journal->put, NULL);
+    if (code == SQLITE_OK) {
+        code =
+            sqlite3_prepare_v3(journal->db, "SELECT " COLUMNS " FROM unit WHERE lot=? AND chip=?",
+                -1, SQLITE_PREPARE_PERSISTENT, &journal->load, NULL);
+    }
+    return code == SQLITE_OK ? BASE_OK : sql_error(journal, code, "use", err);
+}
+
+static enum base_status open_db(struct lpa_journal *journal, struct base_err *err)
+{
+    /* SQLite creates with the umask; the file is made first so that its mode is ours. */
+    int fd = open(journal->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return base_err_errno(err, BASE_E_IO, errno, "cannot open the journal %s", journal->path);
+    }
+    (void)close(fd);
+    int code = sqlite3_open_v2(
+        journal->path, &journal->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code != SQLITE_OK) {
+        return sql_error(journal, code, "open", err);
+    }
+    (void)sqlite3_busy_timeout(journal->db, BUSY_TIMEOUT_MS);
+    enum base_status status = check_version(journal, err);
+    if (status == BASE_OK) {
+        status = run(journal, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;", "set up", err);
+    }
+    return status == BASE_OK ? prepare(journal, err) : status;
+}
+
+enum base_status lpa_journal_open(
+    const char *path, struct lpa_journal **ret_journal, struct base_err *err)
+{
+    if (path == NULL || path[0] == '\0') {
+        return base_err_set(err, BASE_E_ARG, "journal", 0, "the journal needs a path");
+    }
+    struct lpa_journal *journal = calloc(1, sizeof(*journal));
+    if (journal == NULL) {
+        return base_err_set(err, BASE_E_NOMEM, "journal", 0, "no memory for the journal");
+    }
+    (void)pthread_mutex_init(&journal->lock, NULL);
+    (void)pthread_mutex_init(&journal->db_lock, NULL);
+    (void)pthread_cond_init(&journal->changed, NULL);
+    journal->last = &journal->first;
+    journal->path = strdup(path);
+    enum base_status status = journal->path == NULL
+                                  ? base_err_set(err, BASE_E_NOMEM, "journal", 0, "no memory")
+                                  : open_db(journal, err);
+    if (status != BASE_OK) {
+        lpa_journal_close(journal);
+        return status;
+    }
+    *ret_journal = journal;
+    return BASE_OK;
+}
+
+void lpa_journal_close(struct lpa_journal *journal)
+{
+    if (journal == NULL) {
+        return;
+    }
+    (void)sqlite3_finalize(journal->put);
+    (void)sqlite3_finalize(journal->load);
+    (void)sqlite3_close(journal->db);
+    (void)pthread_mutex_destroy(&journal->lock);
+    (void)pthread_mutex_destroy(&journal->db_lock);
+    (void)pthread_cond_destroy(&journal->changed);
+    free(journal->path);
+    free(journal);
+}
+
+static void bind_unit(sqlite3_stmt *stmt, const struct lpa_unit *unit)
+{
+    int at = 1;
+    (void)sqlite3_bind_text(stmt, at++, unit->lot, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(stmt, at++, unit->chip_id, PROTO_CHIP_ID_SIZE, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, at++, unit->attempt);
+    (void)sqlite3_bind_int(stmt, at++, (int)unit->state);
+    (void)sqlite3_bind_int(stmt, at++, (int)unit->step);
+    (void)sqlite3_bind_int(stmt, at++, (int)unit->phase);
+    (void)sqlite3_bind_int(stmt, at++, (int)unit->result);
+    (void)sqlite3_bind_int(stmt, at++, unit->permanent ? 1 : 0);
+    (void)sqlite3_bind_text(stmt, at++, unit->code, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at++, unit->message, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at++, unit->site, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at++, unit->grant_id, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(stmt, at++, unit->dev_eui, PROTO_EUI_SIZE, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, at++, unit->key_version);
+    (void)sqlite3_bind_blob(
+        stmt, at++, unit->statement, (int)unit->statement_length, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(stmt, at++, unit->receipt, (int)unit->receipt_length, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, at++, unit->started_wall_us);
+    (void)sqlite3_bind_int64(stmt, at, unit->updated_wall_us);
+}
+
+static enum base_status write_batch(
+    struct lpa_journal *journal, struct pending *batch, struct base_err *err)
+{
+    enum base_status status = run(journal, "BEGIN IMMEDIATE", "write", err);
+    for (struct pending *p = batch; p != NULL && status == BASE_OK; p = p->next) {
+        bind_unit(journal->put, p->unit);
+        int code = sqlite3_step(journal->put);
+        if (code != SQLITE_DONE) {
+            status = sql_error(journal, code, "write", err);
+        }
+        (void)sqlite3_reset(journal->put);
+        (void)sqlite3_clear_bindings(journal->put);
+    }
+    if (status == BASE_OK) {
+        status = run(journal, "COMMIT", "make durable", err);
+    }
+    if (status != BASE_OK && sqlite3_get_autocommit(journal->db) == 0) {
+        (void)sqlite3_exec(journal->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+/* Commit everything that waits, until nothing does. Called and left with `lock` held. */
+static void lead(struct lpa_journal *journal)
+{
+    journal->leading = true;
+    while (journal->first != NULL) {
+        struct pending *batch = journal->first;
+        journal->first = NULL;
+        journal->last = &journal->first;
+        bool dead = journal->dead;
+        (void)pthread_mutex_unlock(&journal->lock);
+        struct base_err err = { 0 };
+        enum base_status status = BASE_E_IO;
+        (void)pthread_mutex_lock(&journal->db_lock);
+        if (dead) {
+            (void)base_err_set(&err, BASE_E_IO, "journal", 0,
+                "the journal %s takes no more writes since its disk failed; check the disk and "
+                "start again",
+                journal->path);
+        } else {
+            status = write_batch(journal, batch, &err);
+        }
+        (void)pthread_mutex_unlock(&journal->db_lock);
+        (void)pthread_mutex_lock(&journal->lock);
+        for (struct pending *p = batch; p != NULL;) {
+            struct pending *next = p->next;
+            p->status = status;
+            p->err = err;
+            p->done = true; /* its owner may go on: not touched after this */
+            p = next;
+        }
+        (void)pthread_cond_broadcast(&journal->changed);
+    }
+    journal->leading = false;
+}
+
+enum base_status lpa_journal_put(
+    struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err)
+{
+    if (unit->lot[0] == '\0' || unit->statement_length > sizeof(unit->statement) ||
+        unit->receipt_length > sizeof(unit->receipt)) {
+        return base_err_set(
+            err, BASE_E_ARG, "journal", 0, "a journal row needs a lot and whole messages");
+    }
+    struct pending mine = { .unit = unit };
+    (void)pthread_mutex_lock(&journal->lock);
+    *journal->last = &mine;
+    journal->last = &mine.next;
+    if (!journal->leading) {
+        lead(journal);
+    }
+    while (!mine.done) {
+        (void)pthread_cond_wait(&journal->changed, &journal->lock);
+    }
+    (void)pthread_mutex_unlock(&journal->lock);
+    if (mine.status != BASE_OK && err != NULL && err->status == BASE_OK) {
+        *err = mine.err;
+    }
+    return mine.status;
+}
+
+static bool take_text(sqlite3_stmt *stmt, int column, size_t size, char *ret_text)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, column);
+    int length = sqlite3_column_bytes(stmt, column);
+    if (text == NULL || length < 0 || (size_t)length >= size) {
+        return false;
+    }
+    memcpy(ret_text, text, (size_t)length);
+    ret_text[length] = '\0';
+    return true;
+}
+
+static bool take_blob(
+    sqlite3_stmt *stmt, int column, size_t size, uint8_t *ret_data, size_t *ret_length)
+{
+    const void *data = sqlite3_column_blob(stmt, column);
+    int length = sqlite3_column_bytes(stmt, column);
+    if (length < 0 || (length != 0 && (size_t)length != size)) {
+        return false;
+    }
+    if (length != 0) {
+        memcpy(ret_data, data, size);
+    }
+    *ret_length = (size_t)length;
+    return true;
+}
+
+static bool take_number(sqlite3_stmt *stmt, int column, int64_t max, int64_t *ret_value)
+{
+    int64_t value = sqlite3_column_int64(stmt, column);
+    if (sqlite3_column_type(stmt, column) != SQLITE_INTEGER || value < 0 || value > max) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+/* A row is input like any other: a damaged or edited file must not become a state. */
+static bool take_unit(sqlite3_stmt *stmt, struct lpa_unit *ret_unit)
+{
+    struct lpa_unit unit = { 0 };
+    size_t length[2] = { 0 };
+    int64_t number[9] = { 0 };
+    bool good =
+        take_text(stmt, 0, sizeof(unit.lot), unit.lot) &&
+        take_blob(stmt, 1, sizeof(unit.chip_id), unit.chip_id, &length[0]) &&
+        take_number(stmt, 2, UINT32_MAX, &number[0]) &&
+        take_number(stmt, 3, LPA_STATE_SCRAPPED, &number[1]) &&
+        take_number(stmt, 4, LPA_STEP_FINISH, &number[2]) &&
+        take_number(stmt, 5, LPA_PHASE_DONE, &number[3]) &&
+        take_number(stmt, 6, LPA_RESULT_UNKNOWN, &number[4]) &&
+        take_number(stmt, 7, 1, &number[5]) && take_text(stmt, 8, sizeof(unit.code), unit.code) &&
+        take_text(stmt, 9, sizeof(unit.message), unit.message) &&
+        take_text(stmt, 10, sizeof(unit.site), unit.site) &&
+        take_text(stmt, 11, sizeof(unit.grant_id), unit.grant_id) &&
+        take_blob(stmt, 12, sizeof(unit.dev_eui), unit.dev_eui, &length[1]) &&
+        take_number(stmt, 13, UINT32_MAX, &number[6]) &&
+        take_blob(stmt, 14, sizeof(unit.statement), unit.statement, &unit.statement_length) &&
+        take_blob(stmt, 15, sizeof(unit.receipt), unit.receipt, &unit.receipt_length) &&
+        take_number(stmt, 16, INT64_MAX, &number[7]) &&
+        take_number(stmt, 17, INT64_MAX, &number[8]);
+    if (!good || length[0] != PROTO_CHIP_ID_SIZE || length[1] != PROTO_EUI_SIZE) {
+        return false;
+    }
+    unit.attempt = (uint32_t)number[0];
+    unit.state = (enum lpa_state)number[1];
+    unit.step = (enum lpa_step_id)number[2];
+    unit.phase = (enum lpa_phase)number[3];
+    unit.result = (enum lpa_result)number[4];
+    unit.permanent = number[5] != 0;
+    unit.key_version = (uint32_t)number[6];
+    unit.started_wall_us = number[7];
+    unit.updated_wall_us = number[8];
+    *ret_unit = unit;
+    return true;
+}
+
+enum base_status lpa_journal_load(struct lpa_journal *journal, const char *lot,
+    const uint8_t chip_id[PROTO_CHIP_ID_SIZE], struct lpa_unit *ret_unit, bool *ret_found,
+    struct base_err *err)
+{
+    enum base_status status = BASE_OK;
+    (void)pthread_mutex_lock(&journal->db_lock);
+    (void)sqlite3_bind_text(journal->load, 1, lot, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(journal->load, 2, chip_id, PROTO_CHIP_ID_SIZE, SQLITE_STATIC);
+    int code = sqlite3_step(journal->load);
+    if (code == SQLITE_ROW) {
+        if (take_unit(journal->load, ret_unit)) {
+            *ret_found = true;
+        } else {
+            status = corrupt(journal, "a row has values outside their limits", err);
+        }
+    } else if (code == SQLITE_DONE) {
+        *ret_found = false;
+    } else {
+        status = sql_error(journal, code, "read", err);
+    }
+    (void)sqlite3_reset(journal->load);
+    (void)sqlite3_clear_bindings(journal->load);
+    (void)pthread_mutex_unlock(&journal->db_lock);
+    return status;
+}
+
+static enum base_status walk(struct lpa_journal *journal, sqlite3_stmt *stmt, lpa_unit_fn *each,
+    void *user, struct base_err *err)
+{
+    for (;;) {
+        int code = sqlite3_step(stmt);
+        if (code == SQLITE_DONE) {
+            return BASE_OK;
+        }
+        if (code != SQLITE_ROW) {
+            return sql_error(journal, code, "read", err);
+        }
+        struct lpa_unit unit;
+        if (!take_unit(stmt, &unit)) {
+            return corrupt(journal, "a row has values outside their limits", err);
+        }
+        enum base_status status = each(user, &unit, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+    }
+}
+
+enum base_status lpa_journal_each(struct lpa_journal *journal, const char *lot, lpa_unit_fn *each,
+    void *user, struct base_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    (void)pthread_mutex_lock(&journal->db_lock);
+    int code = sqlite3_prepare_v2(journal->db,
+        "SELECT " COLUMNS " FROM unit WHERE ?1 IS NULL OR lot=?1 ORDER BY lot,chip", -1, &stmt,
+        NULL);
+    enum base_status status = BASE_OK;
+    if (code != SQLITE_OK) {
+        status = sql_error(journal, code, "read", err);
+    } else {
+        if (lot != NULL) {
+            (void)sqlite3_bind_text(stmt, 1, lot, -1, SQLITE_STATIC);
+        }
+        status = walk(journal, stmt, each, user, err);
+    }
+    (void)sqlite3_finalize(stmt);
+    (void)pthread_mutex_unlock(&journal->db_lock);
+    return status;
+}
+
+enum base_status lpa_journal_set_aside(const char *path, int64_t wall_us, struct base_err *err)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+    char time_text[BASE_CLOCK_TEXT_SIZE];
+    base_clock_format(wall_us, time_text);
+    for (size_t i = 0; i < 3; i++) {
+        char from[BASE_FILE_PATH_SIZE];
+        char to[BASE_FILE_PATH_SIZE];
+        int need = snprintf(to, sizeof(to), "%s.damaged-%s%s", path, time_text, suffixes[i]);
+        if (need < 0 || (size_t)need >= sizeof(to)) {
+            return base_err_set(err, BASE_E_ARG, "path", need, "the journal's path is too long");
+        }
+        (void)snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
+        if (rename(from, to) != 0 && errno != ENOENT) {
+            return base_err_errno(err, BASE_E_IO, errno, "cannot rename %s", from);
+        }
+    }
+    return base_file_sync_folder(path, err);
+}
+
+static enum base_status op_load(void *user, const char *lot,
+    const uint8_t chip_id[PROTO_CHIP_ID_SIZE], struct lpa_unit *ret_unit, bool *ret_found,
+    struct base_err *err)
+{
+    return lpa_journal_load(user, lot, chip_id, ret_unit, ret_found, err);
+}
+
+static enum base_status op_put(void *user, const struct lpa_unit *unit, struct base_err *err)
+{
+    return lpa_journal_put(user, unit, err);
+}
+
+const struct lpa_journal_ops lpa_journal_job_ops = { .load = op_load, .put = op_put };
