@@ -19,8 +19,7 @@
 
 #define SEGMENT_RECORDS 65536U
 
-enum base_status lpa_audit_refuse(
-    struct base_err *err, const char *code, const char *format, ...)
+enum base_status lpa_audit_refuse(struct base_err *err, const char *code, const char *format, ...)
 {
     char text[BASE_ERR_MESSAGE_SIZE];
     va_list args;
@@ -77,8 +76,7 @@ struct note_check {
     uint64_t *size;
 };
 
-static enum base_status take_note(
-    void *user, const char *note, size_t length, struct base_err *err)
+static enum base_status take_note(void *user, const char *note, size_t length, struct base_err *err)
 {
     const struct note_check *check = user;
     struct lpa_audit *audit = check->audit;
@@ -86,15 +84,16 @@ static enum base_status take_note(
     struct base_checkpoint checkpoint;
     struct base_err cause = { 0 };
     uint8_t root[32];
-    enum base_status status = base_note_open(
-        note, length, audit->verifiers, audit->verifier_count, &opened, &cause);
+    enum base_status status =
+        base_note_open(note, length, audit->verifiers, audit->verifier_count, &opened, &cause);
     if (status == BASE_OK) {
         status = base_checkpoint_parse(note, opened.body_length, &checkpoint, &cause);
     }
     if (status != BASE_OK) {
         return lpa_audit_refuse(err, "log_damaged", "a stored checkpoint: %s", cause.message);
     }
-    if (!opened.by[0].valid || (check->cosigned && audit->verifier_count > 1 && !opened.by[1].valid)) {
+    if (!opened.by[0].valid ||
+        (check->cosigned && audit->verifier_count > 1 && !opened.by[1].valid)) {
         return lpa_audit_refuse(err, "log_damaged", "a stored checkpoint lacks a signature");
     }
     status = base_merkle_tree_root(&audit->tree, checkpoint.head.size, root, NULL);
@@ -117,8 +116,7 @@ static enum base_status check_notes(struct lpa_audit *audit, struct base_err *er
 {
     struct note_check own = { audit, false, &audit->signed_size };
     struct note_check both = { audit, true, &audit->witness_size };
-    enum base_status status =
-        lpa_audit_read_notes(audit->folder, "signed", take_note, &own, err);
+    enum base_status status = lpa_audit_read_notes(audit->folder, "signed", take_note, &own, err);
     if (status == BASE_OK) {
         status = lpa_audit_read_notes(audit->folder, "checkpoint", take_note, &both, err);
     }
@@ -173,8 +171,8 @@ static enum base_status repair(
         return status;
     }
     if (ftruncate(audit->fd, (off_t)tail->last_bytes) != 0 || fsync(audit->fd) != 0) {
-        return lpa_audit_refuse(err, "log_write", "a torn last line cannot be taken out: %s",
-            strerrordesc_np(errno));
+        return lpa_audit_refuse(
+            err, "log_write", "a torn last line cannot be taken out: %s", strerrordesc_np(errno));
     }
     audit->repaired = true;
     struct lpa_event event = { .id = LPA_EVENT_FAULT,

@@ -19,15 +19,15 @@
 struct lpa_audit;
 
 struct lpa_audit_opts {
-    const char *folder;   /**< made with mode 0700 when missing; copied */
-    const char *station;  /**< copied */
-    const char *software; /**< program version; static storage */
+    const char *folder;                    /**< made with mode 0700 when missing; copied */
+    const char *station;                   /**< copied */
+    const char *software;                  /**< program version; static storage */
     const struct base_note_signer *signer; /**< station log key; its name is the log's; borrowed */
     const struct base_note_verifier *witness; /**< the KMS's cosigning key, copied; may be NULL */
     const uint8_t *certificate_sha256;        /**< 32 bytes, copied; may be NULL */
     const struct base_clock *clock;
-    const struct base_log *log;   /**< may be NULL */
-    uint64_t segment_records;     /**< 0 = 65536 */
+    const struct base_log *log; /**< may be NULL */
+    uint64_t segment_records;   /**< 0 = 65536 */
 };
 
 /**
@@ -65,10 +65,9 @@ typedef enum base_status lpa_witness_fn(void *user, uint64_t old_size, const uin
  * meanwhile wait, and the next request covers all of them.
  *
  * @return BASE_OK
- *         BASE_E_AUDIT   code "log_gap": the KMS has seen more than this log holds, so it was rolled
- *                        back; code "inconsistent": it is a fork. Nothing may be issued until an
- *                        auditor has seen it. Also a cosignature that is not the KMS's
- *         BASE_E_REMOTE  the KMS is away
+ *         BASE_E_AUDIT   code "log_gap": the KMS has seen more than this log holds, so it was
+ * rolled back; code "inconsistent": it is a fork. Nothing may be issued until an auditor has seen
+ * it. Also a cosignature that is not the KMS's BASE_E_REMOTE  the KMS is away
  */
 BASE_MUST_CHECK
 enum base_status lpa_audit_cosign(

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEGMENT_DIGITS   12U
-#define SEGMENT_SUFFIX   ".jsonl"
-#define NOTES_MAX_BYTES  (64U * 1024U * 1024U)
-#define CHUNK_BYTES      (256U * 1024U)
+#define SEGMENT_DIGITS  12U
+#define SEGMENT_SUFFIX  ".jsonl"
+#define NOTES_MAX_BYTES (64U * 1024U * 1024U)
+#define CHUNK_BYTES     (256U * 1024U)
 
 void lpa_audit_segment_name(uint64_t first, char ret_name[LPA_AUDIT_SEGMENT_NAME_SIZE])
 {
@@ -167,15 +167,16 @@ static const char *note_end(const char *start, const char *end)
     return empty_lines == 1 ? end : NULL;
 }
 
-static enum base_status walk_notes(const struct base_buf *text, const char *name,
-    lpa_note_fn *each, void *user, struct base_err *err)
+static enum base_status walk_notes(const struct base_buf *text, const char *name, lpa_note_fn *each,
+    void *user, struct base_err *err)
 {
     const char *at = (const char *)text->data;
     const char *end = at + text->length;
     while (text->length != 0 && at < end) {
         const char *stop = note_end(at, end);
         if (stop == NULL) {
-            return base_err_set(err, BASE_E_CORRUPT, "log", (int64_t)(at - (const char *)text->data),
+            return base_err_set(err, BASE_E_CORRUPT, "log",
+                (int64_t)(at - (const char *)text->data),
                 "the file %s of the log is not a list of signed notes", name);
         }
         enum base_status status = each(user, at, (size_t)(stop - at), err);
@@ -187,8 +188,8 @@ static enum base_status walk_notes(const struct base_buf *text, const char *name
     return BASE_OK;
 }
 
-enum base_status lpa_audit_read_notes(const char *folder, const char *name, lpa_note_fn *each,
-    void *user, struct base_err *err)
+enum base_status lpa_audit_read_notes(
+    const char *folder, const char *name, lpa_note_fn *each, void *user, struct base_err *err)
 {
     char path[BASE_FILE_PATH_SIZE];
     enum base_status status = base_file_join(folder, name, sizeof(path), path, err);

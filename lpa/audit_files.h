@@ -24,11 +24,11 @@ typedef enum base_status lpa_line_fn(
     void *user, const char *line, size_t length, struct base_err *err);
 
 struct lpa_audit_tail {
-    uint64_t records;     /**< whole lines in all segments */
-    uint64_t last_first;  /**< first record of the last segment */
-    bool have_segment;    /**< false where the log is empty */
-    uint64_t last_bytes;  /**< bytes of whole lines in the last segment */
-    uint64_t torn_bytes;  /**< bytes after the last newline of the last segment */
+    uint64_t records;    /**< whole lines in all segments */
+    uint64_t last_first; /**< first record of the last segment */
+    bool have_segment;   /**< false where the log is empty */
+    uint64_t last_bytes; /**< bytes of whole lines in the last segment */
+    uint64_t torn_bytes; /**< bytes after the last newline of the last segment */
 };
 
 /**
@@ -47,7 +47,7 @@ typedef enum base_status lpa_note_fn(
 
 /** Walk the notes of a file ("signed", "checkpoint", "history"); a missing file has none. */
 BASE_MUST_CHECK
-enum base_status lpa_audit_read_notes(const char *folder, const char *name, lpa_note_fn *each,
-    void *user, struct base_err *err);
+enum base_status lpa_audit_read_notes(
+    const char *folder, const char *name, lpa_note_fn *each, void *user, struct base_err *err);
 
 #endif

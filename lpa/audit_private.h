@@ -33,8 +33,8 @@ struct lpa_audit {
     bool have_tester;
     bool have_offset;
     int64_t offset_us;
-    bool dead;     /**< the disk failed in a way that leaves the file unknown */
-    bool gap;      /**< the KMS has seen more than we hold: an auditor's case */
+    bool dead;      /**< the disk failed in a way that leaves the file unknown */
+    bool gap;       /**< the KMS has seen more than we hold: an auditor's case */
     bool cosigning; /**< a thread is talking to the witness */
     bool repaired;
     uint64_t signed_size, witness_size, history_size;

@@ -23,10 +23,10 @@ static enum base_status store(
     if (status == BASE_OK) {
         status = base_file_replace(path, note->data, note->length, 0600, &cause);
     }
-    return status == BASE_OK ? BASE_OK
-                             : lpa_audit_refuse(err, "log_write",
-                                   "%s, so nothing is issued; free some space and run again",
-                                   cause.message);
+    return status == BASE_OK
+               ? BASE_OK
+               : lpa_audit_refuse(err, "log_write",
+                     "%s, so nothing is issued; free some space and run again", cause.message);
 }
 
 enum base_status lpa_audit_sign_head(
@@ -36,14 +36,13 @@ enum base_status lpa_audit_sign_head(
     memcpy(checkpoint.origin, audit->verifiers[0].name, sizeof(checkpoint.origin));
     struct base_buf body;
     base_buf_init(&body, AUTH_NOTE_MAX);
-    enum base_status status = base_merkle_tree_root(
-        &audit->tree, audit->tree.size, checkpoint.head.root, err);
+    enum base_status status =
+        base_merkle_tree_root(&audit->tree, audit->tree.size, checkpoint.head.root, err);
     if (status == BASE_OK) {
         status = base_checkpoint_format(&checkpoint, &body, err);
     }
     if (status == BASE_OK) {
-        status = base_note_sign(
-            audit->signer, (const char *)body.data, body.length, 0, note, err);
+        status = base_note_sign(audit->signer, (const char *)body.data, body.length, 0, note, err);
     }
     base_buf_done(&body);
     if (status == BASE_OK) {
@@ -155,8 +154,8 @@ static enum base_status exchange(struct lpa_audit *audit, lpa_witness_fn *witnes
     }
     (void)pthread_mutex_unlock(&audit->lock);
     status = witness(user, request->old_size, (const uint8_t(*)[32])request->proof.hashes,
-        request->proof.count, note, &request->answer, &request->witness_size,
-        request->cosignature, &cause);
+        request->proof.count, note, &request->answer, &request->witness_size, request->cosignature,
+        &cause);
     (void)pthread_mutex_lock(&audit->lock);
     return status == BASE_OK ? BASE_OK : sort_refusal(&cause, err);
 }
@@ -173,8 +172,7 @@ static enum base_status cosign_head(
             break;
         }
         if (request.answer == AUTH_WITNESS_COSIGNED) {
-            status = take_cosignature(
-                audit, request.size, &request.note, request.cosignature, err);
+            status = take_cosignature(audit, request.size, &request.note, request.cosignature, err);
             break;
         }
         if (request.witness_size > request.size) {

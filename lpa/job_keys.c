@@ -353,8 +353,6 @@ enum base_status lpa_check_grant(struct lpa_job *job, struct base_err *err)
     job->unit.receipt_length = 0;
     job->unit.state = LPA_STATE_GRANTED;
     job->have_grant = true;
-    job->confirmed = false;
-    job->work_open = false;
     return BASE_OK;
 }
 
@@ -362,7 +360,7 @@ enum base_status lpa_check_grant(struct lpa_job *job, struct base_err *err)
 
 bool lpa_due_install(const struct lpa_job *job)
 {
-    return job->have_grant && !job->have_receipt && !job->confirmed;
+    return job->have_grant && !job->have_receipt;
 }
 
 static enum base_status log_install_fail(
@@ -430,6 +428,8 @@ enum base_status lpa_check_install(struct lpa_job *job, struct base_err *err)
     status = lpa_job_log(job, &event, err);
     if (status == BASE_OK) {
         base_wipe(job->grant.envelope, sizeof(job->grant.envelope));
+        job->confirmed = false;
+        job->work_open = false;
         owe(job, &receipt);
     }
     return status;

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_UNIT_LPA_FACTORY_H
+#define TESTS_UNIT_LPA_FACTORY_H
+
+/**
+ * @file
+ * A factory in memory: chips, sockets, a KMS, journals and a log, with faults at every call. No
+ * cryptography: what matters here is the order of steps and what survives.
+ */
+
+#include "base/random.h"
+#include "lpa/job.h"
+
+#define FACTORY_CHIPS  3U
+#define FACTORY_GRANTS 16U
+
+enum fault {
+    FAULT_NONE,
+    FAULT_LOST_REQUEST, /**< nothing happens, the caller gets an error */
+    FAULT_LOST_REPLY,   /**< it happens, the caller gets an error */
+    FAULT_KILL_BEFORE,  /**< the station dies before it happens */
+    FAULT_KILL_AFTER,   /**< the station dies after it happened */
+    FAULT_SWAP,         /**< somebody puts another board in, then it happens */
+    FAULT_COUNT,
+};
+
+struct chip {
+    uint8_t id[8];
+    uint8_t key[65];
+    uint8_t nonce[16];
+    uint32_t nonce_no;
+    bool image, running, booted, old_bootloader, dead_flash, wrong_family;
+    enum proto_vault_state vault;
+    uint32_t key_version;
+    uint8_t envelope_id[16]; /**< of the installed grant */
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+};
+
+enum grant_state {
+    GRANT_OPEN = 1,
+    GRANT_CONFIRMED,
+    GRANT_SCRAPPED,
+    GRANT_SUPERSEDED,
+};
+
+struct grant {
+    enum grant_state state;
+    char lot[AUTH_ID_SIZE];
+    uint8_t chip_id[8];
+    uint8_t key[65];
+    uint8_t nonce[16];
+    uint8_t envelope_id[16];
+    uint8_t dev_eui[8];
+    uint32_t key_version;
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+};
+
+struct factory {
+    struct base_random_seeded random;
+    struct chip chips[FACTORY_CHIPS];
+    size_t socket; /**< board in the fixture */
+    /* KMS */
+    struct grant grants[FACTORY_GRANTS];
+    size_t grant_count;
+    uint32_t dev_euis, allowance;
+    bool rework[FACTORY_CHIPS];
+    bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];
+    /* station */
+    struct lpa_unit rows[FACTORY_CHIPS];
+    bool have_row[FACTORY_CHIPS];
+    bool log_full, killed;
+    uint32_t records, intents, programs;
+    char last_intent[65];
+    /* faults */
+    uint32_t budget;   /**< random faults still to come */
+    uint32_t every;    /**< about one in so many calls */
+    uint64_t calls;    /**< calls made */
+    uint64_t fault_at; /**< call that is hit, 0 = none */
+    enum fault fault;  /**< what hits it */
+    int64_t now_us;
+    struct base_clock clock;
+    struct auth_lot lot;
+    struct lpa_job_io io;
+};
+
+void factory_init(struct factory *factory, uint64_t seed);
+
+/** Work the board in the socket once, like a process that may be killed. */
+enum lpa_job_next factory_run(
+    struct factory *factory, const struct lpa_job_opts *opts, struct lpa_job *ret_job);
+
+/** NULL, or the invariant that does not hold. */
+const char *factory_check(const struct factory *factory);
+
+/** NULL, or what is left undone once no fault comes any more. */
+const char *factory_check_done(const struct factory *factory);
+
+#endif
