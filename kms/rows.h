@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KMS_ROWS_H
+#define KMS_ROWS_H
+
+/**
+ * @file
+ * What the KMS remembers, as structs, and the statements that read and write them. Callers hold a
+ * transaction. A reader gives BASE_E_NOTFOUND when there is no such row (no sentence for people: the
+ * caller knows what it looked for); writers that race give a count or a flag, see each.
+ */
+
+#include "base/merkle.h"
+#include "base/note.h"
+#include "device-fw/protocol/layout.h"
+#include "kms/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define KMS_ID_SIZE       65 /**< lot, tester, station names with NUL */
+#define KMS_GRANT_ID_SIZE 33
+#define KMS_REASON_SIZE   129
+#define KMS_NOTE_SIZE     4096
+#define KMS_TOTP_WRAPPED  32 /**< 20 bytes of secret, 4 of zero, 8 of wrapping */
+
+/** True for 1 … 64 characters of [A-Za-z0-9._-], not beginning with a dot or dash. */
+bool kms_id_valid(const char *text);
+
+enum kms_role {
+    KMS_ROLE_PROVISION = 1, /**< stations: asks grants. Testers: "tester" */
+    KMS_ROLE_PERSONALISE = 2,
+};
+
+/** "provision" / "personalise". */
+const char *kms_role_name(enum kms_role role);
+
+struct kms_station {
+    char name[KMS_ID_SIZE];
+    enum kms_role role;
+    uint8_t certificate_sha256[32]; /**< of the DER */
+    uint8_t spki_sha256[32];        /**< of the public key info: survives a renewal */
+    int64_t not_after_us;
+    char log_vkey[BASE_NOTE_VKEY_SIZE];
+    uint8_t log_id[32]; /**< SHA-256 of the log's public key */
+    int64_t created_us;
+    int64_t revoked_us; /**< 0 = in use */
+};
+
+/** BASE_E_EXISTS: name or log key already in use, or the same certificate. */
+BASE_MUST_CHECK
+enum base_status kms_station_insert(
+    struct kms_store *store, const struct kms_station *station, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_station_by_certificate(struct kms_store *store, const uint8_t sha256[32],
+    struct kms_station *ret_station, struct base_err *err);
+/** @p ret_revoked false when no station of this name is in use. */
+BASE_MUST_CHECK
+enum base_status kms_station_revoke(struct kms_store *store, const char *name, int64_t now_us,
+    bool *ret_revoked, struct base_err *err);
+
+struct kms_tester {
+    char name[KMS_ID_SIZE];
+    enum kms_role role;
+    uint8_t totp_wrapped[KMS_TOTP_WRAPPED];
+    int64_t last_step;        /**< last accepted step: strictly rising */
+    int64_t burned_step;      /**< step told "clock off" and so never accepted */
+    int64_t failures;         /**< since first_failure_us */
+    int64_t first_failure_us; /**< start of the counting window */
+    int64_t locks;            /**< lock-outs since the last success */
+    int64_t locked_until_us;
+    int64_t revoked_us;
+};
+
+BASE_MUST_CHECK
+enum base_status kms_tester_insert(struct kms_store *store, const struct kms_tester *tester,
+    int64_t now_us, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_tester_get(struct kms_store *store, const char *name,
+    struct kms_tester *ret_tester, struct base_err *err);
+/** Accept @p step once: compare-and-set of the last step; false when it is not above it. */
+BASE_MUST_CHECK
+enum base_status kms_tester_accept(struct kms_store *store, const char *name, int64_t step,
+    bool *ret_accepted, struct base_err *err);
+/** Write failures, window, locks and burned step. */
+BASE_MUST_CHECK
+enum base_status kms_tester_failed(
+    struct kms_store *store, const struct kms_tester *tester, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_tester_revoke(struct kms_store *store, const char *name, int64_t now_us,
+    bool *ret_revoked, struct base_err *err);
+
+struct kms_session {
+    uint8_t token_sha256[32];
+    char tester[KMS_ID_SIZE];
+    uint8_t certificate_sha256[32];
+    enum kms_role role;
+    bool unattended; /**< the code came from a configured command */
+    int64_t created_us;
+    int64_t used_us;
+    int64_t expires_us;
+};
+
+BASE_MUST_CHECK
+enum base_status kms_session_insert(
+    struct kms_store *store, const struct kms_session *session, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_session_get(struct kms_store *store, const uint8_t token_sha256[32],
+    struct kms_session *ret_session, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_session_touch(struct kms_store *store, const uint8_t token_sha256[32],
+    int64_t now_us, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_session_delete(
+    struct kms_store *store, const uint8_t token_sha256[32], struct base_err *err);
+/** Forget sessions that ended before @p before_us. */
+BASE_MUST_CHECK
+enum base_status kms_session_purge(
+    struct kms_store *store, int64_t before_us, struct base_err *err);
+
+enum kms_trust {
+    KMS_TRUST_TOFU = 1,
+    KMS_TRUST_MANIFEST = 2,
+    KMS_TRUST_ATTESTED = 3,
+};
+
+struct kms_lot {
+    char id[KMS_ID_SIZE];
+    char chip[32];
+    uint8_t image_sha256[32];
+    uint8_t lorawan; /**< enum proto_lorawan */
+    uint8_t join_eui[8];
+    uint8_t profile[4]; /**< TR005 profile id of the label; zeros without a vendor id */
+    uint64_t deveui_first;
+    int64_t deveui_count;
+    enum kms_trust trust;
+    int64_t restrict_policy; /**< 0 none; others are refused when the lot is added */
+    int64_t lock_policy;     /**< 0 none */
+    bool unattended;
+    int64_t target;
+    int64_t allowance;
+    int64_t granted; /**< grants ever made: scrap gives nothing back */
+    int64_t created_us;
+    int64_t expires_us;
+    int64_t closed_us; /**< 0 = open */
+};
+
+/** Grants of a lot by state. */
+struct kms_counts {
+    int64_t open, confirmed, scrapped;
+};
+
+/** BASE_E_EXISTS: id in use. */
+BASE_MUST_CHECK
+enum base_status kms_lot_insert(
+    struct kms_store *store, const struct kms_lot *lot, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_lot_get(
+    struct kms_store *store, const char *id, struct kms_lot *ret_lot, struct base_err *err);
+/** Take one of the allowance and the next DevEUI index; false when it is used up or lot closed. */
+BASE_MUST_CHECK
+enum base_status kms_lot_take(
+    struct kms_store *store, const char *id, bool *ret_taken, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_lot_close(
+    struct kms_store *store, const char *id, int64_t now_us, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_lot_counts(struct kms_store *store, const char *id,
+    struct kms_counts *ret_counts, struct base_err *err);
+/** Lot whose DevEUI range overlaps first … last; NOTFOUND when there is none. */
+BASE_MUST_CHECK
+enum base_status kms_lot_overlap(struct kms_store *store, uint64_t first, uint64_t last,
+    char ret_id[KMS_ID_SIZE], struct base_err *err);
+typedef enum base_status kms_lot_fn(
+    void *user, const struct kms_lot *lot, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_lot_each(
+    struct kms_store *store, kms_lot_fn *each, void *user, struct base_err *err);
+
+/** An entry of the manifest: chip and key, and the party that registered it. */
+struct kms_unit {
+    uint8_t chip_id[8];
+    uint8_t public_key[65];
+    char lot[KMS_ID_SIZE];
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    char station[KMS_ID_SIZE];
+    uint8_t spki_sha256[32];
+    uint8_t log_id[32];
+    char tester[KMS_ID_SIZE];
+    int64_t created_us;
+};
+
+BASE_MUST_CHECK
+enum base_status kms_unit_get(struct kms_store *store, const uint8_t chip_id[8],
+    struct kms_unit *ret_unit, struct base_err *err);
+/** Insert, or replace the entry of the same chip. */
+BASE_MUST_CHECK
+enum base_status kms_unit_put(
+    struct kms_store *store, const struct kms_unit *unit, struct base_err *err);
+
+enum kms_grant_state {
+    KMS_GRANT_OPEN = 1,
+    KMS_GRANT_CONFIRMED = 2,
+    KMS_GRANT_SCRAPPED = 3,
+};
+
+const char *kms_grant_state_name(enum kms_grant_state state);
+
+struct kms_grant {
+    char id[KMS_GRANT_ID_SIZE]; /**< envelope id in hex */
+    char lot[KMS_ID_SIZE];
+    uint8_t chip_id[8];
+    uint8_t public_key[65];
+    uint8_t nonce[16];
+    uint8_t dev_eui[8];
+    int64_t key_version;
+    enum kms_grant_state state;
+    enum kms_trust device_trust;
+    bool unattended;
+    char station[KMS_ID_SIZE];
+    char tester[KMS_ID_SIZE];
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t roots_wrapped[PROTO_ENVELOPE_PLAIN_SIZE + 8];
+    uint8_t receipt_key_wrapped[PROTO_MAC_SIZE + 8];
+    uint8_t intent_sha256[32];
+    char note[KMS_NOTE_SIZE];
+    int64_t created_us;
+    int64_t confirmed_us;
+    int64_t scrapped_us;
+    char scrapped_by[KMS_ID_SIZE];
+};
+
+/** BASE_E_EXISTS: the same (chip, key, nonce), or a live grant of the chip, or the DevEUI. */
+BASE_MUST_CHECK
+enum base_status kms_grant_insert(
+    struct kms_store *store, const struct kms_grant *grant, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_grant_by_id(struct kms_store *store, const char *id,
+    struct kms_grant *ret_grant, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t chip_id[8],
+    const uint8_t public_key[65], const uint8_t nonce[16], struct kms_grant *ret_grant,
+    struct base_err *err);
+/** Latest grant of a chip, open or confirmed ones before scrapped ones. */
+BASE_MUST_CHECK
+enum base_status kms_grant_of_chip(struct kms_store *store, const uint8_t chip_id[8],
+    struct kms_grant *ret_grant, struct base_err *err);
+/** Any grant of this device key for another chip. */
+BASE_MUST_CHECK
+enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t public_key[65],
+    const uint8_t chip_id[8], bool *ret_found, struct base_err *err);
+/** Highest key version ever granted to a chip; 0 when none. */
+BASE_MUST_CHECK
+enum base_status kms_grant_highest_version(struct kms_store *store, const uint8_t chip_id[8],
+    int64_t *ret_version, struct base_err *err);
+/** open → confirmed with the receipt's bytes; false when it was not open. */
+BASE_MUST_CHECK
+enum base_status kms_grant_confirm(struct kms_store *store, const char *id,
+    const uint8_t *receipt, int64_t now_us, bool *ret_changed, struct base_err *err);
+/** open → scrapped; false when it was not open. */
+BASE_MUST_CHECK
+enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
+    const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err);
+typedef enum base_status kms_grant_fn(
+    void *user, const struct kms_grant *grant, struct base_err *err);
+struct kms_grant_filter {
+    const char *lot;              /**< NULL: all lots */
+    bool only_open;
+    const uint8_t *after_chip_id; /**< 8 bytes: chips above this one; NULL: from the start */
+    int64_t limit;
+};
+/** In order of chip id, then time. The callback must not use the store. */
+BASE_MUST_CHECK
+enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_filter *filter,
+    kms_grant_fn *each, void *user, struct base_err *err);
+
+/** Last checkpoint of a station's log that this KMS cosigned. */
+struct kms_log {
+    uint8_t log_id[32];
+    char origin[BASE_NOTE_NAME_SIZE];
+    struct base_merkle_head head;
+};
+
+BASE_MUST_CHECK
+enum base_status kms_log_get(struct kms_store *store, const uint8_t log_id[32],
+    struct kms_log *ret_log, struct base_err *err);
+/** Compare-and-set from @p old_size (0 with no row: insert); false when the size is another. */
+BASE_MUST_CHECK
+enum base_status kms_log_advance(struct kms_store *store, const struct kms_log *log,
+    uint64_t old_size, const char *checkpoint, int64_t now_us, bool *ret_advanced,
+    struct base_err *err);
+
+/** What happened, for the operator; no secret, no code, no token. */
+struct kms_event {
+    uint8_t id[16];
+    int64_t at_us;
+    const char *kind, *station, *tester, *lot, *subject; /**< "" where there is none */
+};
+
+BASE_MUST_CHECK
+enum base_status kms_event_insert(
+    struct kms_store *store, const struct kms_event *event, struct base_err *err);
+
+/** DevEUI as eight bytes, most significant first. */
+void kms_eui_bytes(uint64_t eui, uint8_t ret_bytes[8]);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Grants, and the logs of stations that this KMS witnesses. */
+#include <string.h>
+
+#include "kms/rows.h"
+#include "kms/rows_private.h"
+
+#define GRANT_COLUMNS                                                                              \
+    "id, lot, chip_id, public_key, nonce, dev_eui, key_version, state, device_trust,"              \
+    " unattended, station, tester, statement, envelope, roots_wrapped, receipt_key_wrapped,"       \
+    " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by"
+
+const char *kms_grant_state_name(enum kms_grant_state state)
+{
+    switch (state) {
+    case KMS_GRANT_OPEN:
+        return "open";
+    case KMS_GRANT_CONFIRMED:
+        return "confirmed";
+    case KMS_GRANT_SCRAPPED:
+    default:
+        return "scrapped";
+    }
+}
+
+static enum kms_grant_state state_of(struct kms_row *row, size_t column)
+{
+    char text[16];
+    kms_row_text(row, column, sizeof(text), text);
+    if (strcmp(text, "open") == 0) {
+        return KMS_GRANT_OPEN;
+    }
+    if (strcmp(text, "confirmed") == 0) {
+        return KMS_GRANT_CONFIRMED;
+    }
+    if (strcmp(text, "scrapped") != 0) {
+        row->bad = true;
+    }
+    return KMS_GRANT_SCRAPPED;
+}
+
+static enum base_status insert_device(
+    struct kms_store *store, const struct kms_grant *grant, struct base_err *err)
+{
+    const struct kms_value values[] = {
+        kms_blob(grant->dev_eui, 8),
+        kms_text(grant->lot),
+        kms_blob(grant->chip_id, 8),
+    };
+    return KMS_RUN(
+        store, "INSERT INTO devices(dev_eui, lot, chip_id) VALUES($1, $2, $3)", values, err);
+}
+
+enum base_status kms_grant_insert(
+    struct kms_store *store, const struct kms_grant *grant, struct base_err *err)
+{
+    enum base_status status = insert_device(store, grant, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    const struct kms_value values[] = {
+        kms_text(grant->id),
+        kms_text(grant->lot),
+        kms_blob(grant->chip_id, 8),
+        kms_blob(grant->public_key, 65),
+        kms_blob(grant->nonce, 16),
+        kms_blob(grant->dev_eui, 8),
+        kms_int(grant->key_version),
+        kms_text(kms_grant_state_name(grant->state)),
+        kms_int(grant->device_trust),
+        kms_int(grant->unattended),
+        kms_text(grant->station),
+        kms_text(grant->tester),
+        kms_blob(grant->statement, sizeof(grant->statement)),
+        kms_blob(grant->envelope, sizeof(grant->envelope)),
+        kms_blob(grant->roots_wrapped, sizeof(grant->roots_wrapped)),
+        kms_blob(grant->receipt_key_wrapped, sizeof(grant->receipt_key_wrapped)),
+        kms_blob(grant->intent_sha256, 32),
+        kms_text(grant->note),
+        kms_int(grant->created_us),
+    };
+    return KMS_RUN(store,
+        "INSERT INTO grants(id, lot, chip_id, public_key, nonce, dev_eui, key_version, state,"
+        " device_trust, unattended, station, tester, statement, envelope, roots_wrapped,"
+        " receipt_key_wrapped, intent_sha256, note, created_us)"
+        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+        " $18, $19)",
+        values, err);
+}
+
+static void grant_of_row(struct kms_row *row, struct kms_grant *grant)
+{
+    kms_row_text(row, 0, sizeof(grant->id), grant->id);
+    kms_row_text(row, 1, sizeof(grant->lot), grant->lot);
+    kms_row_bytes(row, 2, 8, grant->chip_id);
+    kms_row_bytes(row, 3, 65, grant->public_key);
+    kms_row_bytes(row, 4, 16, grant->nonce);
+    kms_row_bytes(row, 5, 8, grant->dev_eui);
+    grant->key_version = kms_row_int(row, 6);
+    grant->state = state_of(row, 7);
+    grant->device_trust = (enum kms_trust)kms_row_int(row, 8);
+    grant->unattended = kms_row_int(row, 9) != 0;
+    kms_row_text(row, 10, sizeof(grant->station), grant->station);
+    kms_row_text(row, 11, sizeof(grant->tester), grant->tester);
+    kms_row_bytes(row, 12, sizeof(grant->statement), grant->statement);
+    kms_row_bytes(row, 13, sizeof(grant->envelope), grant->envelope);
+    kms_row_bytes(row, 14, sizeof(grant->roots_wrapped), grant->roots_wrapped);
+    kms_row_bytes(row, 15, sizeof(grant->receipt_key_wrapped), grant->receipt_key_wrapped);
+    kms_row_bytes(row, 16, 32, grant->intent_sha256);
+    kms_row_text(row, 17, sizeof(grant->note), grant->note);
+    grant->created_us = kms_row_int(row, 18);
+    grant->confirmed_us = kms_row_int(row, 19);
+    grant->scrapped_us = kms_row_int(row, 20);
+    kms_row_text(row, 21, sizeof(grant->scrapped_by), grant->scrapped_by);
+}
+
+struct grant_reader {
+    struct kms_grant grant;
+    bool found;
+};
+
+static enum base_status read_grant(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct grant_reader *reader = user;
+    reader->found = true;
+    grant_of_row(row, &reader->grant);
+    return BASE_OK;
+}
+
+enum base_status kms_grant_by_id(struct kms_store *store, const char *id,
+    struct kms_grant *ret_grant, struct base_err *err)
+{
+    struct grant_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_text(id) };
+    enum base_status status = KMS_ONE(store, "SELECT " GRANT_COLUMNS " FROM grants WHERE id = $1",
+        values, read_grant, reader, err);
+    if (status == BASE_OK) {
+        *ret_grant = reader.grant;
+    }
+    return status;
+}
+
+enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t chip_id[8],
+    const uint8_t public_key[65], const uint8_t nonce[16], struct kms_grant *ret_grant,
+    struct base_err *err)
+{
+    struct grant_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(chip_id, 8), kms_blob(public_key, 65),
+        kms_blob(nonce, 16) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT " GRANT_COLUMNS
+        " FROM grants WHERE chip_id = $1 AND public_key = $2 AND nonce = $3",
+        values, read_grant, reader, err);
+    if (status == BASE_OK) {
+        *ret_grant = reader.grant;
+    }
+    return status;
+}
+
+enum base_status kms_grant_of_chip(struct kms_store *store, const uint8_t chip_id[8],
+    struct kms_grant *ret_grant, struct base_err *err)
+{
+    struct grant_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(chip_id, 8) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT " GRANT_COLUMNS " FROM grants WHERE chip_id = $1"
+        " ORDER BY CASE WHEN state = 'scrapped' THEN 1 ELSE 0 END, key_version DESC LIMIT 1",
+        values, read_grant, reader, err);
+    if (status == BASE_OK) {
+        *ret_grant = reader.grant;
+    }
+    return status;
+}
+
+struct number_reader {
+    int64_t number;
+    bool found;
+};
+
+static enum base_status read_number(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct number_reader *reader = user;
+    reader->found = true;
+    reader->number = kms_row_int(row, 0);
+    return BASE_OK;
+}
+
+enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t public_key[65],
+    const uint8_t chip_id[8], bool *ret_found, struct base_err *err)
+{
+    struct number_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(public_key, 65), kms_blob(chip_id, 8) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT COUNT(*) FROM grants WHERE public_key = $1 AND chip_id <> $2", values, read_number,
+        reader, err);
+    if (status == BASE_OK) {
+        *ret_found = reader.number > 0;
+    }
+    return status;
+}
+
+enum base_status kms_grant_highest_version(struct kms_store *store, const uint8_t chip_id[8],
+    int64_t *ret_version, struct base_err *err)
+{
+    struct number_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(chip_id, 8) };
+    enum base_status status =
+        KMS_ONE(store, "SELECT COALESCE(MAX(key_version), 0) FROM grants WHERE chip_id = $1",
+            values, read_number, reader, err);
+    if (status == BASE_OK) {
+        *ret_version = reader.number;
+    }
+    return status;
+}
+
+enum base_status kms_grant_confirm(struct kms_store *store, const char *id,
+    const uint8_t *receipt, int64_t now_us, bool *ret_changed, struct base_err *err)
+{
+    const struct kms_value values[] = { kms_blob(receipt, PROTO_RECEIPT_SIZE), kms_int(now_us),
+        kms_text(id) };
+    return KMS_CHANGED(store,
+        "UPDATE grants SET state = 'confirmed', receipt = $1, confirmed_us = $2"
+        " WHERE id = $3 AND state = 'open'",
+        values, ret_changed, err);
+}
+
+enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
+    const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err)
+{
+    const struct kms_value values[] = { kms_int(now_us), kms_text(by), kms_text(reason),
+        kms_text(id) };
+    return KMS_CHANGED(store,
+        "UPDATE grants SET state = 'scrapped', scrapped_us = $1, scrapped_by = $2,"
+        " scrap_reason = $3 WHERE id = $4 AND state = 'open'",
+        values, ret_changed, err);
+}
+
+struct each_grant {
+    kms_grant_fn *each;
+    void *user;
+};
+
+static enum base_status forward_grant(void *user, struct kms_row *row, struct base_err *err)
+{
+    const struct each_grant *forward = user;
+    struct kms_grant grant;
+    grant_of_row(row, &grant);
+    return row->bad ? BASE_OK : forward->each(forward->user, &grant, err);
+}
+
+enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_filter *filter,
+    kms_grant_fn *each, void *user, struct base_err *err)
+{
+    struct each_grant forward = { .each = each, .user = user };
+    const struct kms_value values[] = {
+        kms_text(filter->lot != NULL ? filter->lot : ""),
+        kms_text(filter->only_open ? "open" : ""),
+        kms_blob(filter->after_chip_id, filter->after_chip_id != NULL ? 8 : 0),
+        kms_int(filter->limit),
+    };
+    const struct kms_statement query = {
+        .sql = "SELECT " GRANT_COLUMNS " FROM grants WHERE ($1 = '' OR lot = $1)"
+               " AND ($2 = '' OR state = $2) AND chip_id > $3"
+               " ORDER BY chip_id, created_us LIMIT $4",
+        .values = values,
+        .value_count = KMS_COUNT(values),
+        .each = forward_grant,
+        .user = &forward,
+    };
+    return kms_store_run(store, &query, NULL, err);
+}
+
+struct log_reader {
+    struct kms_log log;
+    bool found;
+};
+
+static enum base_status read_log(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct log_reader *reader = user;
+    reader->found = true;
+    kms_row_bytes(row, 0, 32, reader->log.log_id);
+    kms_row_text(row, 1, sizeof(reader->log.origin), reader->log.origin);
+    reader->log.head.size = (uint64_t)kms_row_int(row, 2);
+    kms_row_bytes(row, 3, 32, reader->log.head.root);
+    return BASE_OK;
+}
+
+enum base_status kms_log_get(struct kms_store *store, const uint8_t log_id[32],
+    struct kms_log *ret_log, struct base_err *err)
+{
+    struct log_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(log_id, 32) };
+    enum base_status status =
+        KMS_ONE(store, "SELECT log_id, origin, size, root FROM logs WHERE log_id = $1", values,
+            read_log, reader, err);
+    if (status == BASE_OK) {
+        *ret_log = reader.log;
+    }
+    return status;
+}
+
+enum base_status kms_log_advance(struct kms_store *store, const struct kms_log *log,
+    uint64_t old_size, const char *checkpoint, int64_t now_us, bool *ret_advanced,
+    struct base_err *err)
+{
+    const struct kms_value values[] = {
+        kms_blob(log->log_id, 32),
+        kms_text(log->origin),
+        kms_int((int64_t)log->head.size),
+        kms_blob(log->head.root, 32),
+        kms_text(checkpoint),
+        kms_int(now_us),
+        kms_int((int64_t)old_size),
+    };
+    return KMS_CHANGED(store,
+        "INSERT INTO logs(log_id, origin, size, root, checkpoint, updated_us)"
+        " SELECT $1, $2, $3, $4, $5, $6 WHERE $7 = 0"
+        " OR EXISTS (SELECT 1 FROM logs WHERE log_id = $1)"
+        " ON CONFLICT (log_id) DO UPDATE SET size = excluded.size, root = excluded.root,"
+        " checkpoint = excluded.checkpoint, updated_us = excluded.updated_us"
+        " WHERE logs.size = $7",
+        values, ret_advanced, err);
+}
