@@ -34,6 +34,7 @@ struct auth_kms_opts {
     const char *key_file;         /**< PEM, mode 0600 */
     int64_t connect_timeout_ms;   /**< 0 = 5000 */
     int64_t request_timeout_ms;   /**< 0 = 15000, whole call */
+    bool unattended;              /**< codes come from a configured command: said at login */
     const struct base_clock *clock;
     const struct base_log *log; /**< may be NULL; never gets a body, a token or a code */
 };
@@ -175,8 +176,8 @@ struct auth_grant {
  *
  * DENIED codes: "receipt_first", "unit_elsewhere", "chip_known", "rework_needed", "quota_used_up",
  * "same_party", "not_registered", "statement_bad", "image_unknown", "lab_refused",
- * "intent_missing", "lot_closed", "lot_restrict", "session_expired", "session_foreign", "role";
- * EXPIRED: "lot_expired".
+ * "intent_missing", "lot_closed", "lot_restrict", "grant_scrapped", "unattended_refused",
+ * "session_expired", "session_foreign", "role"; EXPIRED: "lot_expired".
  */
 BASE_MUST_CHECK
 enum base_status auth_kms_grant(struct auth_kms *kms, const struct auth_session *session,
@@ -223,6 +224,18 @@ enum base_status auth_kms_witness(struct auth_kms *kms, uint64_t old_size,
     const uint8_t (*proof)[32], size_t proof_count, const char *checkpoint,
     enum auth_witness *ret_witness, uint64_t *ret_size, char *ret_cosignature,
     struct base_err *err);
+
+/** Public keys of the KMS, for verifiers of its signed notes and cosignatures. */
+struct auth_kms_keys {
+    uint8_t authority[65];   /**< provisioning authority key */
+    char log_vkey[256];      /**< signs grants and lots */
+    char cosigner_vkey[256]; /**< cosigns checkpoints */
+    bool development;
+};
+
+BASE_MUST_CHECK
+enum base_status auth_kms_get_keys(
+    struct auth_kms *kms, struct auth_kms_keys *ret_keys, struct base_err *err);
 
 /** KMS reachable and ready; @p ret_offset_us is KMS time minus station time. */
 BASE_MUST_CHECK

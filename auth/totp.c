@@ -34,8 +34,8 @@ enum base_status auth_totp_code(const uint8_t *secret, size_t secret_length, uin
     int result = oath_totp_generate2((const char *)secret, secret_length,
         (time_t)(step * AUTH_TOTP_STEP_SECONDS), AUTH_TOTP_STEP_SECONDS, 0, digits, flags, text);
     if (result != OATH_OK) {
-        return base_err_set(err, BASE_E_INTERNAL, "TOTP", result,
-            "cannot compute a TOTP code: %s", oath_strerror(result));
+        return base_err_set(err, BASE_E_INTERNAL, "TOTP", result, "cannot compute a TOTP code: %s",
+            oath_strerror(result));
     }
     memcpy(ret_code, text, digits + 1U);
     base_wipe(text, sizeof(text));
@@ -100,8 +100,8 @@ enum base_status auth_totp_check(const uint8_t *secret, size_t secret_length, co
     }
     *ret_step = (uint64_t)(now_step + found_offset);
     *ret_result = (found_offset >= -AUTH_TOTP_WINDOW && found_offset <= AUTH_TOTP_WINDOW)
-        ? AUTH_TOTP_MATCH
-        : AUTH_TOTP_CLOCK_OFF;
+                      ? AUTH_TOTP_MATCH
+                      : AUTH_TOTP_CLOCK_OFF;
     return BASE_OK;
 }
 

@@ -43,8 +43,8 @@ enum base_status auth_totp_code(const uint8_t *secret, size_t secret_length, uin
     enum auth_totp_hash hash, unsigned digits, char *ret_code, struct base_err *err);
 
 /**
- * Look a six-digit code up around the present step. Every step of the range is computed and compared
- * in constant time, whether or not one matched already. The nearest match wins.
+ * Look a six-digit code up around the present step. Every step of the range is computed and
+ * compared in constant time, whether or not one matched already. The nearest match wins.
  *
  * @param code          text, NUL-terminated; anything but six digits is WRONG
  * @param now_seconds   Unix time by the clock that decides, >= 0

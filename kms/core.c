@@ -236,12 +236,12 @@ static enum base_status run_call(struct kms_call *call, struct base_err *err)
 }
 
 /* Failures that are nobody's refusal: tell the operator's log all, the caller nothing. */
-static void write_failure(struct kms_call *call, enum base_status status, const struct base_err *err)
+static void write_failure(
+    struct kms_call *call, enum base_status status, const struct base_err *err)
 {
     bool busy = status == BASE_E_BUSY;
     base_log(call->core->log, BASE_LOG_ERROR, "%s: %s", call->request->path, err->message);
-    write_problem(call->response,
-        &problems[busy ? KMS_PROBLEM_BUSY : KMS_PROBLEM_INTERNAL],
+    write_problem(call->response, &problems[busy ? KMS_PROBLEM_BUSY : KMS_PROBLEM_INTERNAL],
         busy ? "the KMS database is busy; ask again"
              : "the KMS failed inside; its operator finds the cause in the KMS's log");
 }
@@ -293,6 +293,7 @@ static void answer_metrics(struct kms_call *call)
         status = base_buf_printf(body, NULL, "lpa_kms_requests_total{class=\"%dxx\"} %llu\n", i,
             (unsigned long long)m->requests[i]);
     }
+
     const struct {
         const char *name;
         uint64_t value;
@@ -306,9 +307,10 @@ static void answer_metrics(struct kms_call *call)
         { "scrapped_total", m->scrapped },
         { "checkpoints_cosigned_total", m->cosigned },
     };
+
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == BASE_OK; i++) {
-        status = base_buf_printf(body, NULL, "lpa_kms_%s %llu\n", rows[i].name,
-            (unsigned long long)rows[i].value);
+        status = base_buf_printf(
+            body, NULL, "lpa_kms_%s %llu\n", rows[i].name, (unsigned long long)rows[i].value);
     }
     call->response->status = status == BASE_OK ? 200 : 500;
     call->response->content_type = "text/plain; version=0.0.4";

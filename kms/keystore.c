@@ -52,8 +52,8 @@ static enum base_status statement_key(struct kms_keystore *keys,
     return base_hkdf_expand(secret + 32, info, 2, 32, secret + 64, err);
 }
 
-enum base_status kms_keystore_check_statement(struct kms_keystore *keys,
-    const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err)
+enum base_status kms_keystore_check_statement(
+    struct kms_keystore *keys, const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err)
 {
     struct base_secret secret = { 0 };
     enum base_status status = base_secret_init(&secret, 96, err);
@@ -77,9 +77,9 @@ enum base_status kms_keystore_check_statement(struct kms_keystore *keys,
 static enum base_status seal_with(struct base_hpke *hpke, const uint8_t *plain, uint8_t *envelope,
     uint8_t *receipt_key, struct base_err *err)
 {
-    enum base_status status = base_hpke_seal(hpke, envelope, PROTO_ENVELOPE_HEADER_SIZE, plain,
-        PROTO_ENVELOPE_PLAIN_SIZE,
-        envelope + PROTO_ENVELOPE_HEADER_SIZE + PROTO_PUBLIC_KEY_SIZE, err);
+    enum base_status status =
+        base_hpke_seal(hpke, envelope, PROTO_ENVELOPE_HEADER_SIZE, plain, PROTO_ENVELOPE_PLAIN_SIZE,
+            envelope + PROTO_ENVELOPE_HEADER_SIZE + PROTO_PUBLIC_KEY_SIZE, err);
     if (status != BASE_OK) {
         return status;
     }

@@ -5,9 +5,9 @@
 /**
  * @file
  * The KMS's own keys behind one table of functions: provisioning authority (P-256), key-encryption
- * key for what is at rest (AES-256), log key (Ed25519). The table asks for operations, never for key
- * bytes, so that a token can stand behind it. Files marked as development are the one implementation
- * so far.
+ * key for what is at rest (AES-256), log key (Ed25519). The table asks for operations, never for
+ * key bytes, so that a token can stand behind it. Files marked as development are the one
+ * implementation so far.
  */
 
 #include "base/hpke.h"
@@ -24,11 +24,11 @@
 struct kms_keystore_ops {
     const char *name;
     /** AES key wrap under the KEK; @p length a multiple of 8, at least 16. */
-    enum base_status (*wrap)(void *state, const uint8_t *key, size_t length, uint8_t *ret_wrapped,
-        struct base_err *err);
+    enum base_status (*wrap)(
+        void *state, const uint8_t *key, size_t length, uint8_t *ret_wrapped, struct base_err *err);
     /** BASE_E_VERIFY: altered, or wrapped under another KEK. */
-    enum base_status (*unwrap)(void *state, const uint8_t *wrapped, size_t length,
-        uint8_t *ret_key, struct base_err *err);
+    enum base_status (*unwrap)(
+        void *state, const uint8_t *wrapped, size_t length, uint8_t *ret_key, struct base_err *err);
     void (*close)(void *state);
 };
 
@@ -38,8 +38,9 @@ struct kms_keystore {
     bool development;               /**< keys in files: for development and demonstration only */
     struct base_hpke_key authority; /**< public half and Diffie-Hellman */
     uint8_t authority_key_id[PROTO_KEY_ID_SIZE];
-    struct base_note_signer log;      /**< signs grants and lots (type Ed25519) */
-    struct base_note_signer cosigner; /**< the same key for station checkpoints (type cosignature) */
+    struct base_note_signer log; /**< signs grants and lots (type Ed25519) */
+    struct base_note_signer
+        cosigner; /**< the same key for station checkpoints (type cosignature) */
     const struct base_random *random; /**< borrowed */
 };
 
@@ -60,8 +61,8 @@ enum base_status kms_keystore_unwrap(struct kms_keystore *keys, const uint8_t *w
  * @return BASE_OK; BASE_E_VERIFY (MAC, or the device key is off the curve)
  */
 BASE_MUST_CHECK
-enum base_status kms_keystore_check_statement(struct kms_keystore *keys,
-    const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err);
+enum base_status kms_keystore_check_statement(
+    struct kms_keystore *keys, const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err);
 
 /**
  * Make the envelope's enc and ciphertext (HPKE auth mode) and the receipt key.
@@ -86,8 +87,8 @@ enum base_status kms_keystore_seal(struct kms_keystore *keys,
  * marked as development.
  */
 BASE_MUST_CHECK
-enum base_status kms_keystore_file_create(const char *dir, const char *name,
-    const struct base_random *random, struct base_err *err);
+enum base_status kms_keystore_file_create(
+    const char *dir, const char *name, const struct base_random *random, struct base_err *err);
 
 /** Open what kms_keystore_file_create() made. BASE_E_CONFIG: files that others may read. */
 BASE_MUST_CHECK

@@ -48,8 +48,8 @@ static enum base_status create_kek(
             memcpy(text.data, KEK_MARK, KEK_MARK_SIZE);
             base_hex_encode(raw, KEK_BYTES, (char *)text.data + KEK_MARK_SIZE);
             text.data[KEK_MARK_SIZE + 2 * KEK_BYTES] = '\n';
-            status = base_file_replace(
-                path, text.data, KEK_MARK_SIZE + 2 * KEK_BYTES + 1, 0600, err);
+            status =
+                base_file_replace(path, text.data, KEK_MARK_SIZE + 2 * KEK_BYTES + 1, 0600, err);
         }
     }
     base_secret_done(&text);
@@ -71,11 +71,10 @@ static enum base_status load_kek(const char *dir, struct base_secret *ret_kek, s
     if (status == BASE_OK) {
         /* The last byte is a newline; it becomes the end of the hex text. */
         bool shaped = text.length == KEK_MARK_SIZE + 2 * KEK_BYTES + 1 &&
-            memcmp(text.data, KEK_MARK, KEK_MARK_SIZE) == 0;
+                      memcmp(text.data, KEK_MARK, KEK_MARK_SIZE) == 0;
         text.data[text.length - 1] = 0;
-        if (!shaped ||
-            base_hex_decode((const char *)text.data + KEK_MARK_SIZE, KEK_BYTES, kek.data, NULL) !=
-                BASE_OK) {
+        if (!shaped || base_hex_decode((const char *)text.data + KEK_MARK_SIZE, KEK_BYTES, kek.data,
+                           NULL) != BASE_OK) {
             status = base_err_set(err, BASE_E_CONFIG, "KMS", 0,
                 "%s is not a key-encryption key file; restore it from your backup", path);
         }
@@ -121,8 +120,8 @@ static enum base_status create_log_key(
     return status;
 }
 
-enum base_status kms_keystore_file_create(const char *dir, const char *name,
-    const struct base_random *random, struct base_err *err)
+enum base_status kms_keystore_file_create(
+    const char *dir, const char *name, const struct base_random *random, struct base_err *err)
 {
     char folder[BASE_FILE_PATH_SIZE];
     enum base_status status = base_file_join(dir, "keys", sizeof(folder), folder, err);
@@ -141,15 +140,15 @@ enum base_status kms_keystore_file_create(const char *dir, const char *name,
     return status;
 }
 
-static enum base_status file_wrap(void *user, const uint8_t *key, size_t length,
-    uint8_t *ret_wrapped, struct base_err *err)
+static enum base_status file_wrap(
+    void *user, const uint8_t *key, size_t length, uint8_t *ret_wrapped, struct base_err *err)
 {
     struct state *state = user;
     return base_keywrap_wrap(state->kek.data, KEK_BYTES, key, length, ret_wrapped, err);
 }
 
-static enum base_status file_unwrap(void *user, const uint8_t *wrapped, size_t length,
-    uint8_t *ret_key, struct base_err *err)
+static enum base_status file_unwrap(
+    void *user, const uint8_t *wrapped, size_t length, uint8_t *ret_key, struct base_err *err)
 {
     struct state *state = user;
     return base_keywrap_unwrap(state->kek.data, KEK_BYTES, wrapped, length, ret_key, err);

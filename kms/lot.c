@@ -48,8 +48,8 @@ static enum base_status put_bool(
     return *status;
 }
 
-static enum base_status put_hex(json_t *object, const char *name, const void *data, size_t length,
-    enum base_status *status)
+static enum base_status put_hex(
+    json_t *object, const char *name, const void *data, size_t length, enum base_status *status)
 {
     if (*status == BASE_OK) {
         *status = base_json_set_hex(object, name, data, length, NULL);
@@ -64,8 +64,8 @@ static json_t *lot_object(const struct kms_call *call, const struct kms_lot *lot
     (void)put_text(object, "id", lot->id, status);
     (void)put_text(object, "chip", lot->chip, status);
     (void)put_hex(object, "image_sha256", lot->image_sha256, 32, status);
-    (void)put_hex(object, "authority_key_id", call->core->keys->authority_key_id,
-        PROTO_KEY_ID_SIZE, status);
+    (void)put_hex(
+        object, "authority_key_id", call->core->keys->authority_key_id, PROTO_KEY_ID_SIZE, status);
     (void)put_int(object, "lorawan", lot->lorawan, status);
     (void)put_hex(object, "join_eui", lot->join_eui, 8, status);
     (void)put_text(object, "trust", kms_trust_name(lot->trust), status);
@@ -133,8 +133,7 @@ enum base_status kms_handle_get_lot(struct kms_call *call, struct base_err *err)
     return status == BASE_OK ? kms_answer(call, 200, json_incref(object), err) : status;
 }
 
-enum base_status kms_grant_json(
-    const struct kms_grant *grant, json_t *object, struct base_err *err)
+enum base_status kms_grant_json(const struct kms_grant *grant, json_t *object, struct base_err *err)
 {
     enum base_status status = BASE_OK;
     uint8_t digest[32];
@@ -146,9 +145,8 @@ enum base_status kms_grant_json(
     (void)put_hex(object, "dev_eui", grant->dev_eui, 8, &status);
     (void)put_int(object, "key_version", grant->key_version, &status);
     (void)put_hex(object, "public_key_sha256", digest, 32, &status);
-    return status == BASE_OK
-        ? BASE_OK
-        : base_err_set(err, status, "JSON", 0, "cannot write a grant as JSON");
+    return status == BASE_OK ? BASE_OK
+                             : base_err_set(err, status, "JSON", 0, "cannot write a grant as JSON");
 }
 
 /* A chip without any grant: registered in a manifest, or never heard of. */
@@ -182,8 +180,7 @@ enum base_status kms_handle_get_unit(struct kms_call *call, struct base_err *err
         return status;
     }
     if (base_hex_decode(call->args[1], 8, chip_id, NULL) != BASE_OK) {
-        return kms_refuse(
-            call, KMS_PROBLEM_REQUEST_BAD, "a chip id is 16 hexadecimal digits");
+        return kms_refuse(call, KMS_PROBLEM_REQUEST_BAD, "a chip id is 16 hexadecimal digits");
     }
     struct kms_grant grant;
     json_auto_t *object = json_object();
@@ -230,8 +227,8 @@ static bool parse_query(const char *query, uint8_t ret_after[8], bool *ret_has_a
     query += sizeof(prefix) - 1;
     *ret_has_after = *query != '\0';
     return *query == '\0' ||
-        (strncmp(query, after, sizeof(after) - 1) == 0 &&
-            base_hex_decode(query + sizeof(after) - 1, 8, ret_after, NULL) == BASE_OK);
+           (strncmp(query, after, sizeof(after) - 1) == 0 &&
+               base_hex_decode(query + sizeof(after) - 1, 8, ret_after, NULL) == BASE_OK);
 }
 
 enum base_status kms_handle_list_grants(struct kms_call *call, struct base_err *err)
@@ -273,8 +270,7 @@ enum base_status kms_handle_keys(struct kms_call *call, struct base_err *err)
     base_note_verifier_format(&keys->log.verifier, log_vkey);
     base_note_verifier_format(&keys->cosigner.verifier, cosigner_vkey);
     json_auto_t *object = json_object();
-    (void)put_hex(
-        object, "authority", keys->authority.public_key, PROTO_PUBLIC_KEY_SIZE, &status);
+    (void)put_hex(object, "authority", keys->authority.public_key, PROTO_PUBLIC_KEY_SIZE, &status);
     (void)put_text(object, "log_vkey", log_vkey, &status);
     (void)put_text(object, "cosigner_vkey", cosigner_vkey, &status);
     (void)put_bool(object, "development", keys->development, &status);

@@ -5,8 +5,8 @@
 /**
  * @file
  * What the KMS remembers, as structs, and the statements that read and write them. Callers hold a
- * transaction. A reader gives BASE_E_NOTFOUND when there is no such row (no sentence for people: the
- * caller knows what it looked for); writers that race give a count or a flag, see each.
+ * transaction. A reader gives BASE_E_NOTFOUND when there is no such row (no sentence for people:
+ * the caller knows what it looked for); writers that race give a count or a flag, see each.
  */
 
 #include "base/merkle.h"
@@ -72,11 +72,11 @@ struct kms_tester {
 };
 
 BASE_MUST_CHECK
-enum base_status kms_tester_insert(struct kms_store *store, const struct kms_tester *tester,
-    int64_t now_us, struct base_err *err);
+enum base_status kms_tester_insert(
+    struct kms_store *store, const struct kms_tester *tester, int64_t now_us, struct base_err *err);
 BASE_MUST_CHECK
-enum base_status kms_tester_get(struct kms_store *store, const char *name,
-    struct kms_tester *ret_tester, struct base_err *err);
+enum base_status kms_tester_get(
+    struct kms_store *store, const char *name, struct kms_tester *ret_tester, struct base_err *err);
 /** Accept @p step once: compare-and-set of the last step; false when it is not above it. */
 BASE_MUST_CHECK
 enum base_status kms_tester_accept(struct kms_store *store, const char *name, int64_t step,
@@ -107,8 +107,8 @@ BASE_MUST_CHECK
 enum base_status kms_session_get(struct kms_store *store, const uint8_t token_sha256[32],
     struct kms_session *ret_session, struct base_err *err);
 BASE_MUST_CHECK
-enum base_status kms_session_touch(struct kms_store *store, const uint8_t token_sha256[32],
-    int64_t now_us, struct base_err *err);
+enum base_status kms_session_touch(
+    struct kms_store *store, const uint8_t token_sha256[32], int64_t now_us, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_session_delete(
     struct kms_store *store, const uint8_t token_sha256[32], struct base_err *err);
@@ -164,14 +164,13 @@ BASE_MUST_CHECK
 enum base_status kms_lot_close(
     struct kms_store *store, const char *id, int64_t now_us, struct base_err *err);
 BASE_MUST_CHECK
-enum base_status kms_lot_counts(struct kms_store *store, const char *id,
-    struct kms_counts *ret_counts, struct base_err *err);
+enum base_status kms_lot_counts(
+    struct kms_store *store, const char *id, struct kms_counts *ret_counts, struct base_err *err);
 /** Lot whose DevEUI range overlaps first … last; NOTFOUND when there is none. */
 BASE_MUST_CHECK
 enum base_status kms_lot_overlap(struct kms_store *store, uint64_t first, uint64_t last,
     char ret_id[KMS_ID_SIZE], struct base_err *err);
-typedef enum base_status kms_lot_fn(
-    void *user, const struct kms_lot *lot, struct base_err *err);
+typedef enum base_status kms_lot_fn(void *user, const struct kms_lot *lot, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_lot_each(
     struct kms_store *store, kms_lot_fn *each, void *user, struct base_err *err);
@@ -235,8 +234,8 @@ BASE_MUST_CHECK
 enum base_status kms_grant_insert(
     struct kms_store *store, const struct kms_grant *grant, struct base_err *err);
 BASE_MUST_CHECK
-enum base_status kms_grant_by_id(struct kms_store *store, const char *id,
-    struct kms_grant *ret_grant, struct base_err *err);
+enum base_status kms_grant_by_id(
+    struct kms_store *store, const char *id, struct kms_grant *ret_grant, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t chip_id[8],
     const uint8_t public_key[65], const uint8_t nonce[16], struct kms_grant *ret_grant,
@@ -251,24 +250,26 @@ enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t 
     const uint8_t chip_id[8], bool *ret_found, struct base_err *err);
 /** Highest key version ever granted to a chip; 0 when none. */
 BASE_MUST_CHECK
-enum base_status kms_grant_highest_version(struct kms_store *store, const uint8_t chip_id[8],
-    int64_t *ret_version, struct base_err *err);
+enum base_status kms_grant_highest_version(
+    struct kms_store *store, const uint8_t chip_id[8], int64_t *ret_version, struct base_err *err);
 /** open → confirmed with the receipt's bytes; false when it was not open. */
 BASE_MUST_CHECK
-enum base_status kms_grant_confirm(struct kms_store *store, const char *id,
-    const uint8_t *receipt, int64_t now_us, bool *ret_changed, struct base_err *err);
+enum base_status kms_grant_confirm(struct kms_store *store, const char *id, const uint8_t *receipt,
+    int64_t now_us, bool *ret_changed, struct base_err *err);
 /** open → scrapped; false when it was not open. */
 BASE_MUST_CHECK
 enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
     const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err);
 typedef enum base_status kms_grant_fn(
     void *user, const struct kms_grant *grant, struct base_err *err);
+
 struct kms_grant_filter {
-    const char *lot;              /**< NULL: all lots */
+    const char *lot; /**< NULL: all lots */
     bool only_open;
     const uint8_t *after_chip_id; /**< 8 bytes: chips above this one; NULL: from the start */
     int64_t limit;
 };
+
 /** In order of chip id, then time. The callback must not use the store. */
 BASE_MUST_CHECK
 enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_filter *filter,

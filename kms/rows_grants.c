@@ -128,8 +128,8 @@ static enum base_status read_grant(void *user, struct kms_row *row, struct base_
     return BASE_OK;
 }
 
-enum base_status kms_grant_by_id(struct kms_store *store, const char *id,
-    struct kms_grant *ret_grant, struct base_err *err)
+enum base_status kms_grant_by_id(
+    struct kms_store *store, const char *id, struct kms_grant *ret_grant, struct base_err *err)
 {
     struct grant_reader reader = { .found = false };
     const struct kms_value values[] = { kms_text(id) };
@@ -192,17 +192,17 @@ enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t 
 {
     struct number_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(public_key, 65), kms_blob(chip_id, 8) };
-    enum base_status status = KMS_ONE(store,
-        "SELECT COUNT(*) FROM grants WHERE public_key = $1 AND chip_id <> $2", values, read_number,
-        reader, err);
+    enum base_status status =
+        KMS_ONE(store, "SELECT COUNT(*) FROM grants WHERE public_key = $1 AND chip_id <> $2",
+            values, read_number, reader, err);
     if (status == BASE_OK) {
         *ret_found = reader.number > 0;
     }
     return status;
 }
 
-enum base_status kms_grant_highest_version(struct kms_store *store, const uint8_t chip_id[8],
-    int64_t *ret_version, struct base_err *err)
+enum base_status kms_grant_highest_version(
+    struct kms_store *store, const uint8_t chip_id[8], int64_t *ret_version, struct base_err *err)
 {
     struct number_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(chip_id, 8) };
@@ -215,8 +215,8 @@ enum base_status kms_grant_highest_version(struct kms_store *store, const uint8_
     return status;
 }
 
-enum base_status kms_grant_confirm(struct kms_store *store, const char *id,
-    const uint8_t *receipt, int64_t now_us, bool *ret_changed, struct base_err *err)
+enum base_status kms_grant_confirm(struct kms_store *store, const char *id, const uint8_t *receipt,
+    int64_t now_us, bool *ret_changed, struct base_err *err)
 {
     const struct kms_value values[] = { kms_blob(receipt, PROTO_RECEIPT_SIZE), kms_int(now_us),
         kms_text(id) };

@@ -134,8 +134,8 @@ static enum base_status read_count(void *user, struct kms_row *row, struct base_
     return BASE_OK;
 }
 
-enum base_status kms_lot_counts(struct kms_store *store, const char *id,
-    struct kms_counts *ret_counts, struct base_err *err)
+enum base_status kms_lot_counts(
+    struct kms_store *store, const char *id, struct kms_counts *ret_counts, struct base_err *err)
 {
     struct kms_counts counts = { 0 };
     const struct kms_value values[] = { kms_text(id) };
@@ -177,9 +177,9 @@ enum base_status kms_lot_overlap(struct kms_store *store, uint64_t first, uint64
     kms_eui_bytes(last, high);
     /* Big-endian byte strings compare as the numbers do. */
     const struct kms_value values[] = { kms_blob(low, 8), kms_blob(high, 8) };
-    enum base_status status = KMS_ONE(store,
-        "SELECT id FROM lots WHERE deveui_last >= $1 AND deveui_first <= $2 LIMIT 1", values,
-        read_id, reader, err);
+    enum base_status status =
+        KMS_ONE(store, "SELECT id FROM lots WHERE deveui_last >= $1 AND deveui_first <= $2 LIMIT 1",
+            values, read_id, reader, err);
     if (status == BASE_OK) {
         memcpy(ret_id, reader.id, sizeof(reader.id));
     }

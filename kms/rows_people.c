@@ -13,7 +13,7 @@ bool kms_id_valid(const char *text)
         return false;
     }
     return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
-        length;
+           length;
 }
 
 const char *kms_role_name(enum kms_role role)
@@ -123,8 +123,8 @@ enum base_status kms_station_revoke(struct kms_store *store, const char *name, i
         ret_revoked, err);
 }
 
-enum base_status kms_tester_insert(struct kms_store *store, const struct kms_tester *tester,
-    int64_t now_us, struct base_err *err)
+enum base_status kms_tester_insert(
+    struct kms_store *store, const struct kms_tester *tester, int64_t now_us, struct base_err *err)
 {
     const struct kms_value values[] = {
         kms_text(tester->name),
@@ -161,8 +161,8 @@ static enum base_status read_tester(void *user, struct kms_row *row, struct base
     return BASE_OK;
 }
 
-enum base_status kms_tester_get(struct kms_store *store, const char *name,
-    struct kms_tester *ret_tester, struct base_err *err)
+enum base_status kms_tester_get(
+    struct kms_store *store, const char *name, struct kms_tester *ret_tester, struct base_err *err)
 {
     struct tester_reader reader = { .found = false };
     const struct kms_value values[] = { kms_text(name) };
@@ -268,12 +268,11 @@ enum base_status kms_session_get(struct kms_store *store, const uint8_t token_sh
     return status;
 }
 
-enum base_status kms_session_touch(struct kms_store *store, const uint8_t token_sha256[32],
-    int64_t now_us, struct base_err *err)
+enum base_status kms_session_touch(
+    struct kms_store *store, const uint8_t token_sha256[32], int64_t now_us, struct base_err *err)
 {
     const struct kms_value values[] = { kms_int(now_us), kms_blob(token_sha256, 32) };
-    return KMS_RUN(
-        store, "UPDATE sessions SET used_us = $1 WHERE token_sha256 = $2", values, err);
+    return KMS_RUN(store, "UPDATE sessions SET used_us = $1 WHERE token_sha256 = $2", values, err);
 }
 
 enum base_status kms_session_delete(
@@ -283,8 +282,7 @@ enum base_status kms_session_delete(
     return KMS_RUN(store, "DELETE FROM sessions WHERE token_sha256 = $1", values, err);
 }
 
-enum base_status kms_session_purge(
-    struct kms_store *store, int64_t before_us, struct base_err *err)
+enum base_status kms_session_purge(struct kms_store *store, int64_t before_us, struct base_err *err)
 {
     const struct kms_value values[] = { kms_int(before_us) };
     return KMS_RUN(store, "DELETE FROM sessions WHERE expires_us < $1", values, err);

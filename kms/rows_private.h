@@ -19,20 +19,20 @@ enum base_status kms_rows_changed(struct kms_store *store, const struct kms_stat
 
 #define KMS_RUN(store, text, params, err)                                                          \
     kms_store_run((store),                                                                         \
-        &(const struct kms_statement) {                                                            \
+        &(const struct kms_statement){                                                             \
             .sql = (text), .values = (params), .value_count = KMS_COUNT(params) },                 \
         NULL, (err))
 
 #define KMS_CHANGED(store, text, params, ret_changed, err)                                         \
     kms_rows_changed((store),                                                                      \
-        &(const struct kms_statement) {                                                            \
+        &(const struct kms_statement){                                                             \
             .sql = (text), .values = (params), .value_count = KMS_COUNT(params) },                 \
         (ret_changed), (err))
 
 /** @p reader is a struct with a member `found`. */
 #define KMS_ONE(store, text, params, callback, reader, err)                                        \
     kms_rows_one((store),                                                                          \
-        &(const struct kms_statement) { .sql = (text),                                             \
+        &(const struct kms_statement){ .sql = (text),                                              \
             .values = (params),                                                                    \
             .value_count = KMS_COUNT(params),                                                      \
             .each = (callback),                                                                    \

@@ -125,8 +125,8 @@ static enum base_status answer_login(
     return status;
 }
 
-static enum base_status open_session(struct kms_call *call, const struct kms_tester *tester,
-    bool unattended, struct base_err *err)
+static enum base_status open_session(
+    struct kms_call *call, const struct kms_tester *tester, bool unattended, struct base_err *err)
 {
     uint8_t token[TOKEN_BYTES];
     enum base_status status = base_random_fill(call->core->random, token, sizeof(token), err);
@@ -148,8 +148,8 @@ static enum base_status open_session(struct kms_call *call, const struct kms_tes
         status = kms_session_insert(call->core->store, session, err);
     }
     if (status == BASE_OK) {
-        status = kms_call_event(
-            call, unattended ? "login.unattended" : "login", "", tester->name, err);
+        status =
+            kms_call_event(call, unattended ? "login.unattended" : "login", "", tester->name, err);
     }
     if (status == BASE_OK) {
         status = answer_login(call, token, err);
@@ -244,8 +244,7 @@ static enum base_status refuse_expired(struct kms_call *call)
 static enum base_status check_tester(struct kms_call *call, struct base_err *err)
 {
     struct kms_tester tester;
-    enum base_status status =
-        kms_tester_get(call->core->store, call->session.tester, &tester, err);
+    enum base_status status = kms_tester_get(call->core->store, call->session.tester, &tester, err);
     if (status == BASE_E_NOTFOUND || (status == BASE_OK && tester.revoked_us != 0)) {
         return kms_refuse(call, KMS_PROBLEM_REVOKED,
             "tester %s was revoked; ask the KMS's operator", call->session.tester);
@@ -270,8 +269,7 @@ enum base_status kms_session_check(struct kms_call *call, struct base_err *err)
     if (status != BASE_OK) {
         return status;
     }
-    if (!base_equal_ct(
-            session->certificate_sha256, call->request->certificate_sha256, 32)) {
+    if (!base_equal_ct(session->certificate_sha256, call->request->certificate_sha256, 32)) {
         memset(session, 0, sizeof(*session));
         return kms_refuse(call, KMS_PROBLEM_SESSION_FOREIGN,
             "this session was opened with another certificate; log in at this station");
@@ -294,8 +292,7 @@ enum base_status kms_handle_logout(struct kms_call *call, struct base_err *err)
     if (token_hash(call->request->token, hash)) {
         status = kms_session_get(call->core->store, hash, &session, err);
         if (status == BASE_OK &&
-            base_equal_ct(
-                session.certificate_sha256, call->request->certificate_sha256, 32)) {
+            base_equal_ct(session.certificate_sha256, call->request->certificate_sha256, 32)) {
             status = kms_session_delete(call->core->store, hash, err);
         } else if (status == BASE_OK) {
             return kms_refuse(call, KMS_PROBLEM_SESSION_FOREIGN,

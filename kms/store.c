@@ -5,17 +5,17 @@
 
 struct kms_value kms_int(int64_t number)
 {
-    return (struct kms_value) { .type = KMS_VALUE_INT, .number = number };
+    return (struct kms_value){ .type = KMS_VALUE_INT, .number = number };
 }
 
 struct kms_value kms_text(const char *text)
 {
-    return (struct kms_value) { .type = KMS_VALUE_TEXT, .data = text, .length = strlen(text) };
+    return (struct kms_value){ .type = KMS_VALUE_TEXT, .data = text, .length = strlen(text) };
 }
 
 struct kms_value kms_blob(const void *data, size_t length)
 {
-    return (struct kms_value) { .type = KMS_VALUE_BLOB, .data = data, .length = length };
+    return (struct kms_value){ .type = KMS_VALUE_BLOB, .data = data, .length = length };
 }
 
 static const struct kms_value *column_of(

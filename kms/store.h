@@ -5,9 +5,9 @@
 /**
  * @file
  * The database behind one table of functions: transactions and single statements. The SQL of the
- * KMS (kms/rows_*.c) keeps to what SQLite and PostgreSQL-wire engines both take: parameters $1 … $n,
- * UPDATE … WHERE as compare-and-set, INSERT … ON CONFLICT DO NOTHING, unique constraints that do the
- * enforcing; no triggers, serial keys, advisory locks.
+ * KMS (kms/rows_*.c) keeps to what SQLite and PostgreSQL-wire engines both take: parameters $1 …
+ * $n, UPDATE … WHERE as compare-and-set, INSERT … ON CONFLICT DO NOTHING, unique constraints that
+ * do the enforcing; no triggers, serial keys, advisory locks.
  */
 
 #include "base/clock.h"

@@ -11,10 +11,10 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION  1
-#define CACHE_SIZE      64
-#define BUSY_MS         5000
-#define COLUMNS_MAX     40
+#define SCHEMA_VERSION 1
+#define CACHE_SIZE     64
+#define BUSY_MS        5000
+#define COLUMNS_MAX    40
 
 struct cached {
     const char *sql; /* address of the literal */
@@ -156,7 +156,7 @@ static enum base_status prepare(
     if (result != SQLITE_OK) {
         return failed(state, result, "prepare a statement", err);
     }
-    state->cache[state->cached++] = (struct cached) { .sql = sql, .statement = statement };
+    state->cache[state->cached++] = (struct cached){ .sql = sql, .statement = statement };
     *ret_statement = statement;
     return BASE_OK;
 }
@@ -170,9 +170,9 @@ static int bind_one(sqlite3_stmt *statement, int index, const struct kms_value *
         return sqlite3_bind_text64(
             statement, index, value->data, value->length, SQLITE_STATIC, SQLITE_UTF8);
     case KMS_VALUE_BLOB:
-        return value->length == 0
-            ? sqlite3_bind_zeroblob(statement, index, 0)
-            : sqlite3_bind_blob64(statement, index, value->data, value->length, SQLITE_STATIC);
+        return value->length == 0 ? sqlite3_bind_zeroblob(statement, index, 0)
+                                  : sqlite3_bind_blob64(statement, index, value->data,
+                                        value->length, SQLITE_STATIC);
     case KMS_VALUE_NULL:
     default:
         return sqlite3_bind_null(statement, index);
@@ -182,7 +182,7 @@ static int bind_one(sqlite3_stmt *statement, int index, const struct kms_value *
 static int bind_all(sqlite3_stmt *statement, const struct kms_statement *what)
 {
     for (size_t i = 0; i < what->value_count; i++) {
-        char name[8];
+        char name[24];
         (void)snprintf(name, sizeof(name), "$%zu", i + 1);
         int index = sqlite3_bind_parameter_index(statement, name);
         if (index == 0) {
@@ -237,8 +237,8 @@ static enum base_status deliver(
     return status;
 }
 
-static enum base_status sqlite_run(void *user, const struct kms_statement *what,
-    int64_t *ret_changed, struct base_err *err)
+static enum base_status sqlite_run(
+    void *user, const struct kms_statement *what, int64_t *ret_changed, struct base_err *err)
 {
     struct state *state = user;
     sqlite3_stmt *statement = NULL;
@@ -337,7 +337,8 @@ static enum base_status check_version(struct state *state, struct base_err *err)
     return status;
 }
 
-/* The file is made here with mode 0600 before SQLite opens it, so that its WAL gets the same mode. */
+/* The file is made here with mode 0600 before SQLite opens it, so that its WAL gets the same mode.
+ */
 static enum base_status make_file(const char *path, bool create, struct base_err *err)
 {
     if (strcmp(path, ":memory:") == 0) {
@@ -366,8 +367,8 @@ enum base_status kms_store_sqlite_open(const char *path, bool create,
         return base_err_set(err, BASE_E_NOMEM, "SQL", 0, "out of memory for the KMS database");
     }
     state->clock = clock;
-    int result = sqlite3_open_v2(
-        path, &state->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int result =
+        sqlite3_open_v2(path, &state->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK) {
         status = failed(state, result, "open", err);
     } else {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The KMS as witness of the stations' audit logs (C2SP tlog-witness semantics), and the proof that a
- * grant's intent stands in such a log. */
+/* The KMS as witness of the stations' audit logs (C2SP tlog-witness semantics), and the proof that
+ * a grant's intent stands in such a log. */
 #include <string.h>
 
 #include "base/base64.h"
@@ -41,8 +41,7 @@ static enum base_status open_checkpoint(struct kms_call *call, const char *text,
 {
     struct base_note_verifier verifiers[2];
     struct base_note_opened opened;
-    enum base_status status =
-        base_note_verifier_parse(call->station.log_vkey, &verifiers[0], err);
+    enum base_status status = base_note_verifier_parse(call->station.log_vkey, &verifiers[0], err);
     if (status != BASE_OK) {
         return status;
     }
@@ -75,8 +74,8 @@ static enum base_status refuse_stale(struct kms_call *call, uint64_t size, struc
         (unsigned long long)size);
     /* The problem document carries the size, so that the station can go on from it. */
     json_t *object = NULL;
-    enum base_status status = base_json_parse(call->response->body.data,
-        call->response->body.length, KMS_BODY_MAX, &object, err);
+    enum base_status status = base_json_parse(
+        call->response->body.data, call->response->body.length, KMS_BODY_MAX, &object, err);
     json_auto_t *owned = object;
     if (status == BASE_OK) {
         status = base_json_set_int(owned, "size", (int64_t)size, err);
@@ -135,8 +134,8 @@ static enum base_status advance(struct kms_call *call, struct kms_log *log,
     bool advanced = false;
     memcpy(log->origin, checkpoint->origin, sizeof(log->origin));
     log->head = checkpoint->head;
-    enum base_status status = kms_log_advance(
-        call->core->store, log, old_size, text, call->now_us, &advanced, err);
+    enum base_status status =
+        kms_log_advance(call->core->store, log, old_size, text, call->now_us, &advanced, err);
     if (status != BASE_OK) {
         return status;
     }
@@ -190,36 +189,56 @@ enum base_status kms_handle_checkpoint(struct kms_call *call, struct base_err *e
     return advance(call, &log, &checkpoint, text, err);
 }
 
-/* The record must be the intent for exactly this statement in this lot. */
-static enum base_status check_record(const uint8_t *record, size_t length, uint64_t index,
-    const char *lot, const uint8_t statement_sha256[32], struct base_err *err)
+/* A text member of an object member. */
+static enum base_status get_nested(const json_t *object, const char *group, const char *name,
+    const char **ret_text, struct base_err *err)
 {
-    json_auto_t *object = NULL;
-    json_t *parsed = NULL;
-    json_t *extra = NULL;
+    json_t *inner = NULL;
+    enum base_status status = base_json_get_object(object, group, &inner, err);
+    return status == BASE_OK ? base_json_get_text(inner, name, KMS_ID_SIZE - 1, ret_text, err)
+                             : status;
+}
+
+struct request_of_intent {
+    const char *lot;
+    const char *origin;
+    const uint8_t *statement_sha256;
+    uint64_t index;
+};
+
+/* The record must be the intent for exactly this statement in this lot, at its place in this log.
+ */
+static enum base_status check_record(
+    const json_t *record, const struct request_of_intent *request, struct base_err *err)
+{
     const char *event = NULL;
-    const char *named = NULL;
+    const char *origin = NULL;
+    const char *lot = NULL;
     const char *digest = NULL;
     int64_t sequence = 0;
     char expected[BASE_BASE64_SIZE(32)];
-    base_base64url_encode(statement_sha256, 32, expected);
-    enum base_status status = base_json_parse(record, length, RECORD_MAX, &parsed, err);
-    object = parsed;
-    if (status != BASE_OK ||
-        (status = base_json_get_text(object, "ev", 64, &event, err)) != BASE_OK ||
-        (status = base_json_get_text(object, "lot", KMS_ID_SIZE - 1, &named, err)) != BASE_OK ||
-        (status = base_json_get_int(
-             object, "seq", 0, BASE_JSON_INT_MAX, &sequence, err)) != BASE_OK ||
-        (status = base_json_get_object(object, "x", &extra, err)) != BASE_OK ||
-        (status = base_json_get_text(extra, "statement_sha256", 64, &digest, err)) != BASE_OK) {
-        return status;
+    base_base64url_encode(request->statement_sha256, 32, expected);
+    enum base_status status = base_json_get_text(record, "ev", 64, &event, err);
+    if (status == BASE_OK) {
+        status = base_json_get_text(record, "log", BASE_NOTE_NAME_SIZE, &origin, err);
     }
-    if (strcmp(event, "key.request") != 0 || strcmp(named, lot) != 0 ||
-        strcmp(digest, expected) != 0 || (uint64_t)sequence != index) {
-        return base_err_set(err, BASE_E_VERIFY, "KMS", sequence,
+    if (status == BASE_OK) {
+        status = base_json_get_int(record, "seq", 0, BASE_JSON_INT_MAX, &sequence, err);
+    }
+    if (status == BASE_OK) {
+        status = get_nested(record, "lot", "id", &lot, err);
+    }
+    if (status == BASE_OK) {
+        status = get_nested(record, "x", "statement_sha256", &digest, err);
+    }
+    if (status == BASE_OK &&
+        (strcmp(event, "key.request") != 0 || strcmp(lot, request->lot) != 0 ||
+            strcmp(origin, request->origin) != 0 || strcmp(digest, expected) != 0 ||
+            (uint64_t)sequence != request->index)) {
+        status = base_err_set(err, BASE_E_VERIFY, "KMS", sequence,
             "the record is not the intent of this very request");
     }
-    return BASE_OK;
+    return status;
 }
 
 struct intent {
@@ -244,8 +263,7 @@ static enum base_status read_intent(
             object, "record", RECORD_MAX, ret_intent->record, &ret_intent->record_length, err);
     }
     if (status == BASE_OK) {
-        status =
-            base_json_get_int(object, "index", 0, BASE_JSON_INT_MAX, &ret_intent->index, err);
+        status = base_json_get_int(object, "index", 0, BASE_JSON_INT_MAX, &ret_intent->index, err);
     }
     if (status == BASE_OK) {
         status = read_proof(object, "proof", &ret_intent->proof, err);
@@ -268,10 +286,20 @@ static enum base_status verify_intent(struct kms_call *call, const struct intent
         status = base_merkle_verify_inclusion(leaf, (uint64_t)intent->index, checkpoint.head.size,
             &intent->proof, checkpoint.head.root, err);
     }
+    json_t *record = NULL;
     if (status == BASE_OK) {
-        status = check_record(intent->record, intent->record_length, (uint64_t)intent->index, lot,
-            statement_sha256, err);
+        status = base_json_parse(intent->record, intent->record_length, RECORD_MAX, &record, err);
     }
+    if (status == BASE_OK) {
+        const struct request_of_intent request = {
+            .lot = lot,
+            .origin = checkpoint.origin,
+            .statement_sha256 = statement_sha256,
+            .index = (uint64_t)intent->index,
+        };
+        status = check_record(record, &request, err);
+    }
+    json_decref(record);
     return status;
 }
 

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The calls about lots, units, grants and the log. */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/kms_private.h"
+#include "base/base64.h"
+#include "base/hex.h"
+#include "device-fw/protocol/layout.h"
+
+#define PATH_SIZE 256
+
+static enum base_status check_id(const char *text, const char *what, struct base_err *err)
+{
+    return auth_id_valid(text) ? BASE_OK
+                               : base_err_set(err, BASE_E_ARG, "KMS", 0,
+                                     "a %s is 1 to 64 of A-Z a-z 0-9 . _ -", what);
+}
+
+static enum base_status read_lot_numbers(
+    const json_t *object, struct auth_lot *lot, struct base_err *err)
+{
+    const struct {
+        const char *name;
+        uint32_t *number;
+    } numbers[] = {
+        { "target", &lot->target_units },
+        { "allowance", &lot->allowance },
+        { "granted", &lot->granted },
+        { "confirmed", &lot->confirmed },
+        { "scrapped", &lot->scrapped },
+        { "open", &lot->open },
+    };
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        int64_t value = 0;
+        enum base_status status =
+            base_json_get_int(object, numbers[i].name, 0, UINT32_MAX, &value, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+        *numbers[i].number = (uint32_t)value;
+    }
+    return base_json_get_int(
+        object, "expires_us", 0, BASE_JSON_INT_MAX, &lot->expires_wall_us, err);
+}
+
+static enum base_status read_lot_policy(
+    const json_t *object, struct auth_lot *lot, struct base_err *err)
+{
+    static const char *const trusts[] = { "tofu", "manifest", "attested" };
+    static const char *const restricts[] = { "none", "secure" };
+    static const char *const locks[] = { "none", "aps", "dark" };
+    size_t trust = 0;
+    size_t restriction = 0;
+    size_t lock = 0;
+    enum base_status status = base_json_get_choice(object, "trust", trusts, 3, &trust, err);
+    if (status == BASE_OK) {
+        status = base_json_get_choice(object, "restrict", restricts, 2, &restriction, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_choice(object, "lock", locks, 3, &lock, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_bool(object, "development", &lot->development, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_bool(object, "unattended", &lot->unattended, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_bool(object, "closed", &lot->closed, err);
+    }
+    lot->trust = (enum auth_trust)(trust + AUTH_TRUST_TOFU);
+    lot->restrict_policy = (enum auth_restrict)restriction;
+    lot->lock_policy = (enum auth_lock)lock;
+    return status;
+}
+
+static enum base_status read_lot(
+    const json_t *object, struct auth_lot *ret_lot, struct base_err *err)
+{
+    struct auth_lot lot = { .id = "" };
+    int64_t lorawan = 0;
+    enum base_status status = base_json_copy_text(object, "id", sizeof(lot.id), lot.id, err);
+    if (status == BASE_OK) {
+        status = base_json_copy_text(object, "chip", sizeof(lot.chip), lot.chip, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_hex(object, "image_sha256", 32, lot.image_sha256, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_hex(object, "authority_key_id", 8, lot.authority_key_id, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_int(object, "lorawan", 0, UINT8_MAX, &lorawan, err);
+        lot.lorawan_version = (uint8_t)lorawan;
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_hex(object, "join_eui", 8, lot.join_eui, err);
+    }
+    if (status == BASE_OK) {
+        status = read_lot_policy(object, &lot, err);
+    }
+    if (status == BASE_OK) {
+        status = read_lot_numbers(object, &lot, err);
+    }
+    if (status == BASE_OK) {
+        *ret_lot = lot;
+    }
+    return status;
+}
+
+enum base_status auth_kms_get_lot(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, struct auth_lot *ret_lot, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    json_auto_t *answer = NULL;
+    enum base_status status = check_id(lot, "lot's name", err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    (void)snprintf(path, sizeof(path), "/v1/lots/%s", lot);
+    const struct auth_api_call call = { .method = AUTH_HTTP_GET, .path = path, .session = session };
+    status = auth_kms_call(kms, &call, &answer, err);
+    if (status == BASE_OK && read_lot(answer, ret_lot, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    return status;
+}
+
+static enum base_status read_unit_grant(
+    const json_t *object, struct auth_unit *unit, struct base_err *err)
+{
+    int64_t version = 0;
+    enum base_status status =
+        base_json_copy_text(object, "grant_id", sizeof(unit->grant_id), unit->grant_id, err);
+    if (status == BASE_OK) {
+        status = base_json_get_hex(object, "dev_eui", 8, unit->dev_eui, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_int(object, "key_version", 0, UINT32_MAX, &version, err);
+        unit->key_version = (uint32_t)version;
+    }
+    return status;
+}
+
+enum base_status auth_kms_read_unit(
+    const json_t *object, uint8_t *ret_chip_id, struct auth_unit *ret_unit, struct base_err *err)
+{
+    static const char *const states[] = { "unknown", "registered", "open", "confirmed", "scrapped",
+        "elsewhere" };
+    struct auth_unit unit = { .lot = "" };
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    size_t state = 0;
+    enum base_status status = base_json_get_choice(object, "state", states, 6, &state, err);
+    unit.state = (enum auth_unit_state)state;
+    if (status == BASE_OK) {
+        status = base_json_get_hex(object, "chip_id", sizeof(chip_id), chip_id, err);
+    }
+    if (status == BASE_OK && unit.state != AUTH_UNIT_UNKNOWN) {
+        status = base_json_copy_text(object, "lot", sizeof(unit.lot), unit.lot, err);
+        if (status == BASE_OK) {
+            status =
+                base_json_get_hex(object, "public_key_sha256", 32, unit.public_key_sha256, err);
+        }
+    }
+    if (status == BASE_OK && base_json_has(object, "grant_id")) {
+        status = read_unit_grant(object, &unit, err);
+    }
+    if (status == BASE_OK) {
+        *ret_unit = unit;
+        if (ret_chip_id != NULL) {
+            memcpy(ret_chip_id, chip_id, sizeof(chip_id));
+        }
+    }
+    return status;
+}
+
+enum base_status auth_kms_get_unit(struct auth_kms *kms, const char *lot, const uint8_t chip_id[8],
+    struct auth_unit *ret_unit, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    char chip[17];
+    uint8_t answered[8];
+    struct auth_unit unit;
+    json_auto_t *answer = NULL;
+    enum base_status status = check_id(lot, "lot's name", err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    base_hex_encode(chip_id, 8, chip);
+    (void)snprintf(path, sizeof(path), "/v1/lots/%s/units/%s", lot, chip);
+    const struct auth_api_call call = { .method = AUTH_HTTP_GET, .path = path };
+    status = auth_kms_call(kms, &call, &answer, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (auth_kms_read_unit(answer, answered, &unit, err) != BASE_OK ||
+        memcmp(answered, chip_id, 8) != 0) {
+        return auth_kms_odd_answer(err);
+    }
+    *ret_unit = unit;
+    return BASE_OK;
+}
+
+/* One page; @p next gets the hex chip id to go on after, or "". */
+static enum base_status list_page(struct auth_kms *kms, const char *path, auth_unit_fn *each,
+    void *user, char next[17], struct base_err *err)
+{
+    json_auto_t *answer = NULL;
+    json_t *units = NULL;
+    const struct auth_api_call call = { .method = AUTH_HTTP_GET, .path = path };
+    enum base_status status = auth_kms_call(kms, &call, &answer, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    next[0] = '\0';
+    if (base_json_get_array(answer, "units", 1000, &units, err) != BASE_OK ||
+        (base_json_has(answer, "next") &&
+            base_json_copy_text(answer, "next", 17, next, err) != BASE_OK)) {
+        return auth_kms_odd_answer(err);
+    }
+    for (size_t i = 0; i < json_array_size(units); i++) {
+        struct auth_unit unit;
+        uint8_t chip_id[8];
+        if (auth_kms_read_unit(json_array_get(units, i), chip_id, &unit, err) != BASE_OK) {
+            return auth_kms_odd_answer(err);
+        }
+        status = each(user, chip_id, &unit);
+        if (status != BASE_OK) {
+            return base_err_set(
+                err, status, "KMS", (int64_t)i, "the list of open grants was not taken");
+        }
+    }
+    return BASE_OK;
+}
+
+enum base_status auth_kms_list_open(
+    struct auth_kms *kms, const char *lot, auth_unit_fn *each, void *user, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    char next[17] = "";
+    char before[17] = "";
+    enum base_status status = check_id(lot, "lot's name", err);
+    while (status == BASE_OK) {
+        (void)snprintf(path, sizeof(path), "/v1/lots/%s/grants?state=open%s%s", lot,
+            next[0] != '\0' ? "&after=" : "", next);
+        memcpy(before, next, sizeof(before));
+        status = list_page(kms, path, each, user, next, err);
+        /* chip ids rise from page to page; an answer that goes back would go on for ever */
+        if (status != BASE_OK || next[0] == '\0') {
+            return status;
+        }
+        if (strcmp(next, before) <= 0) {
+            return auth_kms_odd_answer(err);
+        }
+    }
+    return status;
+}
+
+static json_t *statement_body(
+    const uint8_t *statement, size_t length, struct base_err *err, enum base_status *ret_status)
+{
+    json_t *body = json_object();
+    *ret_status = base_json_set_base64(body, "statement", statement, length, err);
+    return body;
+}
+
+enum base_status auth_kms_register_unit(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, const uint8_t *statement, size_t statement_length, struct base_err *err)
+{
+    enum base_status status = check_id(lot, "lot's name", err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    json_t *body = statement_body(statement, statement_length, err, &status);
+    if (status == BASE_OK) {
+        status = base_json_set_text(body, "lot", lot, err);
+    }
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = {
+        .method = AUTH_HTTP_POST, .path = "/v1/units", .session = session, .body = body
+    };
+    return auth_kms_call(kms, &call, NULL, err);
+}
+
+static enum base_status add_proof(
+    json_t *object, const uint8_t (*proof)[32], size_t count, struct base_err *err)
+{
+    json_t *array = json_array();
+    if (count > AUTH_PROOF_MAX) {
+        json_decref(array);
+        return base_err_set(err, BASE_E_ARG, "KMS", (int64_t)count, "a proof has at most %d hashes",
+            AUTH_PROOF_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        char text[BASE_BASE64_SIZE(32)];
+        base_base64_encode(proof[i], 32, text);
+        if (json_array_append_new(array, json_string(text)) != 0) {
+            json_decref(array);
+            return base_err_set(err, BASE_E_NOMEM, "JSON", 0, "out of memory for a proof");
+        }
+    }
+    return base_json_set_value(object, "proof", array, err);
+}
+
+static enum base_status add_intent(
+    json_t *body, const struct auth_intent *intent, struct base_err *err)
+{
+    json_t *object = json_object();
+    enum base_status status =
+        base_json_set_base64(object, "record", intent->record, intent->record_length, err);
+    if (status == BASE_OK) {
+        status = base_json_set_int(object, "index", (int64_t)intent->index, err);
+    }
+    if (status == BASE_OK) {
+        status = add_proof(object, intent->proof, intent->proof_count, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_set_text(object, "checkpoint", intent->checkpoint, err);
+    }
+    if (status != BASE_OK) {
+        json_decref(object);
+        return status;
+    }
+    return base_json_set_value(body, "intent", object, err);
+}
+
+static enum base_status read_grant(
+    const json_t *answer, struct auth_grant *ret_grant, struct base_err *err)
+{
+    static const char *const trusts[] = { "tofu", "manifest", "attested" };
+    size_t trust = 0;
+    struct auth_unit unit;
+    const char *note = NULL;
+    struct auth_grant grant = { .grant_id = "" };
+    enum base_status status = auth_kms_read_unit(answer, NULL, &unit, err);
+    if (status == BASE_OK) {
+        status = base_json_get_choice(answer, "device_trust", trusts, 3, &trust, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_bool(answer, "repeated", &grant.repeated, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_base64(answer, "envelope", sizeof(grant.envelope), grant.envelope,
+            &grant.envelope_length, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_lines(answer, "signed_grant", AUTH_NOTE_MAX - 1, &note, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    memcpy(grant.grant_id, unit.grant_id, sizeof(grant.grant_id));
+    memcpy(grant.dev_eui, unit.dev_eui, sizeof(grant.dev_eui));
+    grant.key_version = unit.key_version;
+    grant.device_trust = (enum auth_trust)(trust + AUTH_TRUST_TOFU);
+    memcpy(grant.signed_grant, note, strlen(note) + 1);
+    *ret_grant = grant;
+    return BASE_OK;
+}
+
+enum base_status auth_kms_grant(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, const uint8_t *statement, size_t statement_length,
+    const struct auth_intent *intent, struct auth_grant *ret_grant, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    json_auto_t *answer = NULL;
+    enum base_status status = check_id(lot, "lot's name", err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    (void)snprintf(path, sizeof(path), "/v1/lots/%s/grants", lot);
+    json_t *body = statement_body(statement, statement_length, err, &status);
+    if (status == BASE_OK && intent != NULL) {
+        status = add_intent(body, intent, err);
+    }
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = {
+        .method = AUTH_HTTP_POST, .path = path, .session = session, .body = body
+    };
+    status = auth_kms_call(kms, &call, &answer, err);
+    if (status == BASE_OK && read_grant(answer, ret_grant, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    return status;
+}
+
+static enum base_status grant_path(
+    const char *grant_id, const char *verb, char path[PATH_SIZE], struct base_err *err)
+{
+    enum base_status status = check_id(grant_id, "grant id", err);
+    if (status == BASE_OK) {
+        (void)snprintf(path, PATH_SIZE, "/v1/grants/%s/%s", grant_id, verb);
+    }
+    return status;
+}
+
+static enum base_status read_confirmation(
+    const json_t *answer, struct auth_confirmation *ret_confirmation, struct base_err *err)
+{
+    struct auth_confirmation confirmation = { .repeated = false };
+    json_t *work = NULL;
+    enum base_status status = base_json_get_bool(answer, "repeated", &confirmation.repeated, err);
+    if (status == BASE_OK) {
+        status = base_json_get_hex(answer, "dev_eui", 8, confirmation.dev_eui, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_copy_text(
+            answer, "label", sizeof(confirmation.label), confirmation.label, err);
+    }
+    if (status == BASE_OK && base_json_has(answer, "open_work")) {
+        status = base_json_get_object(answer, "open_work", &work, err);
+        if (status == BASE_OK) {
+            status = auth_kms_read_unit(work, NULL, &confirmation.open_work, err);
+        }
+    }
+    if (status == BASE_OK) {
+        *ret_confirmation = confirmation;
+    }
+    return status;
+}
+
+enum base_status auth_kms_confirm(struct auth_kms *kms, const char *grant_id,
+    const uint8_t *receipt, size_t receipt_length, struct auth_confirmation *ret_confirmation,
+    struct base_err *err)
+{
+    char path[PATH_SIZE];
+    json_auto_t *answer = NULL;
+    enum base_status status = grant_path(grant_id, "receipt", path, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    json_t *body = json_object();
+    status = base_json_set_base64(body, "receipt", receipt, receipt_length, err);
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
+    status = auth_kms_call(kms, &call, &answer, err);
+    if (status == BASE_OK && read_confirmation(answer, ret_confirmation, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    return status;
+}
+
+enum base_status auth_kms_scrap(
+    struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    enum base_status status = grant_path(grant_id, "scrap", path, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    json_t *body = json_object();
+    status = base_json_set_text(body, "reason", reason, err);
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
+    return auth_kms_call(kms, &call, NULL, err);
+}
+
+/* 409 "stale" carries the size that the KMS knows. */
+static bool stale_size(const struct auth_kms *kms, int64_t *ret_size)
+{
+    json_t *problem = NULL;
+    bool found =
+        base_json_parse(kms->body.data, kms->body.length, AUTH_HTTP_BODY_MAX, &problem, NULL) ==
+            BASE_OK &&
+        base_json_get_int(problem, "size", 0, BASE_JSON_INT_MAX, ret_size, NULL) == BASE_OK;
+    json_decref(problem);
+    return found;
+}
+
+static json_t *witness_body(uint64_t old_size, const uint8_t (*proof)[32], size_t proof_count,
+    const char *checkpoint, enum base_status *ret_status, struct base_err *err)
+{
+    json_t *body = json_object();
+    enum base_status status = base_json_set_int(body, "old_size", (int64_t)old_size, err);
+    if (status == BASE_OK) {
+        status = add_proof(body, proof, proof_count, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_set_text(body, "checkpoint", checkpoint, err);
+    }
+    *ret_status = status;
+    return body;
+}
+
+enum base_status auth_kms_witness(struct auth_kms *kms, uint64_t old_size,
+    const uint8_t (*proof)[32], size_t proof_count, const char *checkpoint,
+    enum auth_witness *ret_witness, uint64_t *ret_size, char *ret_cosignature, struct base_err *err)
+{
+    json_auto_t *answer = NULL;
+    struct base_err cause = { 0 };
+    const char *line = NULL;
+    int64_t size = 0;
+    enum base_status status = BASE_OK;
+    json_t *body = witness_body(old_size, proof, proof_count, checkpoint, &status, err);
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = {
+        .method = AUTH_HTTP_POST, .path = "/v1/log/checkpoints", .body = body
+    };
+    status = auth_kms_call(kms, &call, &answer, &cause);
+    if (status != BASE_OK && strcmp(cause.code, "stale") == 0 && stale_size(kms, &size)) {
+        *ret_witness = AUTH_WITNESS_STALE;
+        *ret_size = (uint64_t)size;
+        return BASE_OK;
+    }
+    if (status != BASE_OK) {
+        base_err_set_code(err, cause.code);
+        return base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
+    }
+    if (base_json_get_lines(answer, "cosignature", AUTH_NOTE_MAX - 1, &line, err) != BASE_OK ||
+        base_json_get_int(answer, "size", 0, BASE_JSON_INT_MAX, &size, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    memcpy(ret_cosignature, line, strlen(line) + 1);
+    *ret_size = (uint64_t)size;
+    *ret_witness = AUTH_WITNESS_COSIGNED;
+    return BASE_OK;
+}

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Registering a unit, and granting keys to one: the rules of lpa(7), "A unit's life". */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "device-fw/protocol/messages.h"
+#include "kms/call.h"
+
+struct asking {
+    struct kms_lot lot;
+    uint8_t bytes[PROTO_STATEMENT_SIZE];
+    struct proto_statement statement;
+    uint8_t sha256[32];        /* of bytes */
+    uint8_t intent_sha256[32]; /* of the intent record */
+};
+
+/* Codec, MAC and what no lot lifts. */
+static enum base_status read_statement(
+    struct kms_call *call, const json_t *body, struct asking *asking, struct base_err *err)
+{
+    size_t length = 0;
+    if (base_json_get_base64(
+            body, "statement", sizeof(asking->bytes), asking->bytes, &length, err) != BASE_OK) {
+        return kms_refuse_body(call, err);
+    }
+    enum proto_status decoded = proto_statement_decode(asking->bytes, length, &asking->statement);
+    if (decoded != PROTO_OK) {
+        return kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD, "the statement does not decode: %s",
+            proto_status_text(decoded));
+    }
+    if (memcmp(asking->statement.authority_key_id, call->core->keys->authority_key_id,
+            PROTO_KEY_ID_SIZE) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD,
+            "the statement is for another authority key; program the lot's image first");
+    }
+    enum base_status status = kms_keystore_check_statement(call->core->keys, asking->bytes, err);
+    if (status == BASE_E_VERIFY) {
+        status = kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD, "%s", err->message);
+        base_err_clear(err);
+    }
+    base_sha256(asking->bytes, sizeof(asking->bytes), asking->sha256);
+    return status;
+}
+
+/* What the statement claims against what the lot demands. */
+static enum base_status check_claims(struct kms_call *call, const struct asking *asking)
+{
+    const struct proto_statement *statement = &asking->statement;
+    if (memcmp(statement->bootloader_hash, asking->lot.image_sha256, 32) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_IMAGE_UNKNOWN,
+            "the chip runs another image than lot %s names; program the lot's image",
+            asking->lot.id);
+    }
+    if ((statement->flags & PROTO_FLAG_LAB) != 0 && !call->core->policy.development) {
+        return kms_refuse(call, KMS_PROBLEM_LAB_REFUSED,
+            "the chip runs a lab image (it works with its debug port open) and this KMS is not a "
+            "development one");
+    }
+    if (asking->lot.restrict_policy != 0) {
+        return kms_refuse(call, KMS_PROBLEM_LOT_RESTRICT,
+            "lot %s demands a restricted chip, which this version cannot verify", asking->lot.id);
+    }
+    return BASE_OK;
+}
+
+static enum base_status check_lot_open(struct kms_call *call, const struct kms_lot *lot)
+{
+    if (lot->closed_us != 0) {
+        return kms_refuse(
+            call, KMS_PROBLEM_LOT_CLOSED, "lot %s is closed; ask for another lot", lot->id);
+    }
+    if (call->now_us >= lot->expires_us) {
+        return kms_refuse(call, KMS_PROBLEM_LOT_EXPIRED,
+            "lot %s has expired; ask the KMS's operator for a new lot", lot->id);
+    }
+    if (call->session.unattended && !lot->unattended) {
+        return kms_refuse(call, KMS_PROBLEM_UNATTENDED,
+            "lot %s wants a person's code, and this session's came from a command", lot->id);
+    }
+    return BASE_OK;
+}
+
+/* --- grants already made for this chip or key --- */
+
+static enum base_status answer_grant(
+    struct kms_call *call, const struct kms_grant *grant, bool repeated, struct base_err *err)
+{
+    char envelope[BASE_BASE64_SIZE(PROTO_ENVELOPE_SIZE)];
+    base_base64_encode(grant->envelope, sizeof(grant->envelope), envelope);
+    json_t *object = json_object();
+    enum base_status status = kms_grant_json(grant, object, err);
+    json_t *more =
+        json_pack("{s:s, s:b, s:s, s:s}", "device_trust", kms_trust_name(grant->device_trust),
+            "repeated", repeated, "envelope", envelope, "signed_grant", grant->note);
+    if (status == BASE_OK && (more == NULL || json_object_update(object, more) != 0)) {
+        status = base_err_set(err, BASE_E_NOMEM, "JSON", 0, "out of memory for a grant");
+    }
+    json_decref(more);
+    if (status != BASE_OK) {
+        json_decref(object);
+        return status;
+    }
+    return kms_answer(call, repeated ? 200 : 201, object, err);
+}
+
+/* Rule 2: the same chip, key and nonce get the same bytes, whatever became of quota and lot. */
+static enum base_status answer_repeat(struct kms_call *call, const struct asking *asking,
+    const struct kms_grant *grant, struct base_err *err)
+{
+    if (grant->state == KMS_GRANT_SCRAPPED) {
+        return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
+            "the grant of this chip was scrapped, which is final; set the board aside");
+    }
+    if (strcmp(grant->lot, asking->lot.id) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_UNIT_ELSEWHERE,
+            "this chip is being provisioned in lot %s; finish it there", grant->lot);
+    }
+    call->core->metrics.grants_repeated++;
+    return answer_grant(call, grant, true, err);
+}
+
+static enum base_status refuse_live(
+    struct kms_call *call, const struct asking *asking, const struct kms_grant *grant)
+{
+    if (memcmp(grant->public_key, asking->statement.public_key, 65) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
+            "this chip has a grant for another device key in lot %s; that grant must be scrapped "
+            "first",
+            grant->lot);
+    }
+    if (strcmp(grant->lot, asking->lot.id) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_UNIT_ELSEWHERE,
+            "this chip belongs to lot %s; finish it there", grant->lot);
+    }
+    if (grant->state == KMS_GRANT_OPEN) {
+        return kms_refuse(call, KMS_PROBLEM_RECEIPT_FIRST,
+            "a grant of this chip is open: fetch the receipt from the chip and hand it in");
+    }
+    return kms_refuse(
+        call, KMS_PROBLEM_REWORK_NEEDED, "this chip is confirmed; new keys need a rework order");
+}
+
+/* A scrapped grant: its own key is never granted again; another key may, by another party in
+ * production. */
+static enum base_status check_scrapped(
+    struct kms_call *call, const struct asking *asking, const struct kms_grant *grant)
+{
+    if (memcmp(grant->public_key, asking->statement.public_key, 65) == 0) {
+        return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
+            "the grant of this chip was scrapped, which is final; set the board aside");
+    }
+    if (!call->core->policy.development && strcmp(grant->scrapped_by, call->station.name) == 0) {
+        return kms_refuse(call, KMS_PROBLEM_SAME_PARTY,
+            "this station scrapped the chip's last grant; another station must go on");
+    }
+    return BASE_OK;
+}
+
+/* Rules 3 and 4. @p ret_done true when the call is answered. */
+static enum base_status check_earlier(
+    struct kms_call *call, const struct asking *asking, bool *ret_done, struct base_err *err)
+{
+    const struct proto_statement *statement = &asking->statement;
+    struct kms_grant grant;
+    enum base_status status = kms_grant_by_statement(call->core->store, statement->chip_id,
+        statement->public_key, statement->nonce, &grant, err);
+    if (status == BASE_OK) {
+        *ret_done = true;
+        return answer_repeat(call, asking, &grant, err);
+    }
+    if (status != BASE_E_NOTFOUND) {
+        return status;
+    }
+    *ret_done = false;
+    status = kms_grant_of_chip(call->core->store, statement->chip_id, &grant, err);
+    if (status == BASE_OK) {
+        status = grant.state == KMS_GRANT_SCRAPPED ? check_scrapped(call, asking, &grant)
+                                                   : refuse_live(call, asking, &grant);
+    }
+    if (status != BASE_OK && status != BASE_E_NOTFOUND) {
+        return status;
+    }
+    bool elsewhere = false;
+    status = kms_grant_key_elsewhere(
+        call->core->store, statement->public_key, statement->chip_id, &elsewhere, err);
+    if (status == BASE_OK && elsewhere) {
+        return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
+            "this device key was granted to another chip: one of the two is a copy; set both "
+            "aside");
+    }
+    if (status == BASE_OK && statement->vault_state != PROTO_VAULT_IDENTITY) {
+        return kms_refuse(call, KMS_PROBLEM_REWORK_NEEDED,
+            "the chip holds keys that this KMS knows nothing of; new keys need a rework order");
+    }
+    return status;
+}
+
+/* --- trust --- */
+
+static enum base_status check_party(struct kms_call *call, const struct kms_unit *unit)
+{
+    const struct kms_station *station = &call->station;
+    if (strcmp(unit->station, station->name) == 0 ||
+        memcmp(unit->spki_sha256, station->spki_sha256, 32) == 0 ||
+        memcmp(unit->log_id, station->log_id, 32) == 0 ||
+        strcmp(unit->tester, call->session.tester) == 0) {
+        return kms_refuse(call, KMS_PROBLEM_SAME_PARTY,
+            "this station or tester registered the unit itself; another party must provision it");
+    }
+    return BASE_OK;
+}
+
+/* Rule 8. */
+static enum base_status check_trust(
+    struct kms_call *call, const struct asking *asking, struct base_err *err)
+{
+    struct kms_unit unit;
+    enum base_status status =
+        kms_unit_get(call->core->store, asking->statement.chip_id, &unit, err);
+    if (status == BASE_E_NOTFOUND) {
+        return asking->lot.trust == KMS_TRUST_TOFU
+                   ? BASE_OK
+                   : kms_refuse(call, KMS_PROBLEM_NOT_REGISTERED,
+                         "this chip is not registered for lot %s; have it personalised first",
+                         asking->lot.id);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (memcmp(unit.public_key, asking->statement.public_key, sizeof(unit.public_key)) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
+            "this chip is registered with another device key; have it personalised again");
+    }
+    if (asking->lot.trust == KMS_TRUST_TOFU) {
+        return BASE_OK;
+    }
+    if (strcmp(unit.lot, asking->lot.id) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_NOT_REGISTERED,
+            "this chip is registered for lot %s, not for lot %s", unit.lot, asking->lot.id);
+    }
+    return check_party(call, &unit);
+}
+
+/* --- a new grant --- */
+
+static enum base_status take_quota(
+    struct kms_call *call, const struct kms_lot *lot, struct base_err *err)
+{
+    struct kms_counts counts;
+    bool taken = false;
+    enum base_status status = kms_lot_counts(call->core->store, lot->id, &counts, err);
+    if (status == BASE_OK && counts.open + counts.confirmed >= lot->target) {
+        return kms_refuse(call, KMS_PROBLEM_QUOTA_USED_UP,
+            "lot %s wants %lld good units and has that many open or confirmed", lot->id,
+            (long long)lot->target);
+    }
+    if (status == BASE_OK) {
+        status = kms_lot_take(call->core->store, lot->id, &taken, err);
+    }
+    if (status == BASE_OK && !taken) {
+        return kms_refuse(call, KMS_PROBLEM_QUOTA_USED_UP,
+            "lot %s has made all of its %lld grants; ask the KMS's operator", lot->id,
+            (long long)lot->allowance);
+    }
+    return status;
+}
+
+static enum base_status next_version(
+    struct kms_call *call, const struct asking *asking, uint32_t *ret_version, struct base_err *err)
+{
+    int64_t highest = 0;
+    enum base_status status =
+        kms_grant_highest_version(call->core->store, asking->statement.chip_id, &highest, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (highest < asking->statement.key_version) {
+        highest = asking->statement.key_version;
+    }
+    if (highest >= UINT32_MAX) {
+        return kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD,
+            "the chip's key version counter is at its end; set the board aside");
+    }
+    *ret_version = (uint32_t)highest + 1;
+    return BASE_OK;
+}
+
+static void write_header(const struct kms_call *call, const struct asking *asking,
+    const uint8_t envelope_id[16], uint32_t version, struct kms_grant *grant)
+{
+    struct proto_envelope_header header = {
+        .purpose = PROTO_PURPOSE_INSTALL,
+        .lorawan_version = asking->lot.lorawan,
+        .keys = asking->lot.lorawan == PROTO_LORAWAN_1_1 ? PROTO_KEY_NWK | PROTO_KEY_APP
+                                                         : PROTO_KEY_APP,
+        .key_version = version,
+    };
+    memcpy(header.envelope_id, envelope_id, sizeof(header.envelope_id));
+    memcpy(header.chip_id, asking->statement.chip_id, sizeof(header.chip_id));
+    memcpy(header.dev_eui, grant->dev_eui, sizeof(header.dev_eui));
+    memcpy(header.join_eui, asking->lot.join_eui, sizeof(header.join_eui));
+    memcpy(header.nonce, asking->statement.nonce, sizeof(header.nonce));
+    memcpy(header.authority_key_id, call->core->keys->authority_key_id,
+        sizeof(header.authority_key_id));
+    proto_envelope_header_encode(&header, grant->envelope);
+}
+
+/* Roots and receipt key are in clear only in this function's locked memory. */
+static enum base_status make_envelope(struct kms_call *call, const struct asking *asking,
+    struct kms_grant *grant, struct base_err *err)
+{
+    struct kms_keystore *keys = call->core->keys;
+    struct base_secret secret = { 0 };
+    enum base_status status =
+        base_secret_init(&secret, PROTO_ENVELOPE_PLAIN_SIZE + PROTO_MAC_SIZE, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    uint8_t *roots = secret.data; /* NwkKey, AppKey */
+    uint8_t *receipt_key = secret.data + PROTO_ENVELOPE_PLAIN_SIZE;
+    bool both = asking->lot.lorawan == PROTO_LORAWAN_1_1;
+    size_t skip = both ? 0 : PROTO_ROOT_KEY_SIZE; /* an absent NwkKey is zeros */
+    status = base_random_fill(keys->random, roots + skip, PROTO_ENVELOPE_PLAIN_SIZE - skip, err);
+    if (status == BASE_OK) {
+        status =
+            kms_keystore_seal(keys, grant->public_key, roots, grant->envelope, receipt_key, err);
+    }
+    if (status == BASE_OK) {
+        status =
+            kms_keystore_wrap(keys, roots, PROTO_ENVELOPE_PLAIN_SIZE, grant->roots_wrapped, err);
+    }
+    if (status == BASE_OK) {
+        status =
+            kms_keystore_wrap(keys, receipt_key, PROTO_MAC_SIZE, grant->receipt_key_wrapped, err);
+    }
+    base_secret_done(&secret);
+    return status;
+}
+
+/* "lpa grant v1", a line of canonical JSON; signed. No key material. */
+static enum base_status sign_grant(struct kms_call *call, const struct asking *asking,
+    struct kms_grant *grant, struct base_err *err)
+{
+    char digests[3][65];
+    uint8_t hash[32];
+    base_sha256(grant->envelope, sizeof(grant->envelope), hash);
+    base_hex_encode(hash, 32, digests[0]);
+    base_hex_encode(asking->sha256, 32, digests[1]);
+    base_hex_encode(asking->intent_sha256, 32, digests[2]);
+    json_auto_t *object = json_object();
+    struct base_buf body;
+    struct base_buf note;
+    base_buf_init(&body, KMS_NOTE_SIZE);
+    base_buf_init(&note, KMS_NOTE_SIZE - 1);
+    enum base_status status = kms_grant_json(grant, object, err);
+    json_auto_t *more = json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:b}", "device_trust",
+        kms_trust_name(grant->device_trust), "development", call->core->policy.development,
+        "envelope_sha256", digests[0], "statement_sha256", digests[1], "intent_sha256", digests[2],
+        "station", grant->station, "tester", grant->tester, "granted_us", (json_int_t)call->now_us,
+        "unattended", grant->unattended);
+    if (status == BASE_OK && (more == NULL || json_object_update(object, more) != 0)) {
+        status = base_err_set(err, BASE_E_NOMEM, "JSON", 0, "out of memory for a grant");
+    }
+    if (status == BASE_OK) {
+        status = base_buf_append(&body, "lpa grant v1\n", 13, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_canonical(object, &body, err);
+    }
+    if (status == BASE_OK) {
+        status = base_buf_append(&body, "\n", 1, err);
+    }
+    if (status == BASE_OK) {
+        status = base_note_sign(&call->core->keys->log, (const char *)body.data, body.length,
+            (uint64_t)(call->now_us / 1000000), &note, err);
+    }
+    if (status == BASE_OK) {
+        memcpy(grant->note, note.data, note.length);
+        grant->note[note.length] = '\0';
+    }
+    base_buf_done(&body);
+    base_buf_done(&note);
+    return status;
+}
+
+static void describe(
+    const struct kms_call *call, const struct asking *asking, struct kms_grant *grant)
+{
+    memcpy(grant->lot, asking->lot.id, sizeof(grant->lot));
+    memcpy(grant->chip_id, asking->statement.chip_id, 8);
+    memcpy(grant->public_key, asking->statement.public_key, 65);
+    memcpy(grant->nonce, asking->statement.nonce, 16);
+    /* granted was read before kms_lot_take() raised it, in the same transaction */
+    kms_eui_bytes(asking->lot.deveui_first + (uint64_t)asking->lot.granted, grant->dev_eui);
+    grant->state = KMS_GRANT_OPEN;
+    grant->device_trust = asking->lot.trust;
+    grant->unattended = call->session.unattended;
+    memcpy(grant->station, call->station.name, sizeof(grant->station));
+    memcpy(grant->tester, call->session.tester, sizeof(grant->tester));
+    memcpy(grant->statement, asking->bytes, sizeof(grant->statement));
+    memcpy(grant->intent_sha256, asking->intent_sha256, 32);
+    grant->created_us = call->now_us;
+}
+
+static enum base_status make_grant(
+    struct kms_call *call, const struct asking *asking, struct base_err *err)
+{
+    struct kms_grant grant = { .id = "" };
+    uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
+    uint32_t version = 0;
+    enum base_status status = next_version(call, asking, &version, err);
+    if (status == BASE_OK) {
+        status = base_random_fill(call->core->random, envelope_id, sizeof(envelope_id), err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    describe(call, asking, &grant);
+    grant.key_version = version;
+    base_hex_encode(envelope_id, sizeof(envelope_id), grant.id);
+    write_header(call, asking, envelope_id, version, &grant);
+    status = make_envelope(call, asking, &grant, err);
+    if (status == BASE_OK) {
+        status = sign_grant(call, asking, &grant, err);
+    }
+    if (status == BASE_OK) {
+        status = kms_grant_insert(call->core->store, &grant, err);
+    }
+    if (status == BASE_OK) {
+        status = kms_call_event(
+            call, grant.unattended ? "grant.unattended" : "grant", grant.lot, grant.id, err);
+    }
+    if (status == BASE_OK) {
+        status = answer_grant(call, &grant, false, err);
+    }
+    if (status == BASE_OK) {
+        call->core->metrics.grants++;
+    }
+    return status;
+}
+
+static enum base_status grant_checked(
+    struct kms_call *call, const struct asking *asking, struct base_err *err)
+{
+    bool done = false;
+    enum base_status status = check_earlier(call, asking, &done, err);
+    if (status != BASE_OK || done) {
+        return status;
+    }
+    status = check_lot_open(call, &asking->lot);
+    if (status == BASE_OK) {
+        status = check_claims(call, asking);
+    }
+    if (status == BASE_OK) {
+        status = check_trust(call, asking, err);
+    }
+    if (status == BASE_OK) {
+        status = take_quota(call, &asking->lot, err);
+    }
+    return status == BASE_OK ? make_grant(call, asking, err) : status;
+}
+
+static enum base_status try_grant(struct kms_call *call, struct base_err *err)
+{
+    static const char *const names[] = { "statement", "intent" };
+    if (call->session.role != KMS_ROLE_PROVISION) {
+        return kms_refuse(call, KMS_PROBLEM_ROLE,
+            "tester %s is a personaliser and may not ask for grants", call->session.tester);
+    }
+    struct asking asking = { .bytes = { 0 } };
+    json_auto_t *body = NULL;
+    enum base_status status = kms_call_body(call, names, 2, &body, err);
+    if (status == BASE_OK) {
+        status = kms_call_lot(call, &asking.lot, err);
+    }
+    if (status == BASE_OK) {
+        status = read_statement(call, body, &asking, err);
+    }
+    if (status == BASE_OK) {
+        status =
+            kms_intent_check(call, body, asking.lot.id, asking.sha256, asking.intent_sha256, err);
+    }
+    return status == BASE_OK ? grant_checked(call, &asking, err) : status;
+}
+
+enum base_status kms_handle_grant(struct kms_call *call, struct base_err *err)
+{
+    enum base_status status = try_grant(call, err);
+    if (status == BASE_E_DENIED) {
+        call->core->metrics.grants_refused++;
+    }
+    return status;
+}
+
+/* --- registration by the personaliser --- */
+
+/* An entry may be replaced only while no grant hangs on it. @p ret_same: nothing is to be done. */
+static enum base_status check_entry(
+    struct kms_call *call, const struct asking *asking, bool *ret_same, struct base_err *err)
+{
+    struct kms_unit unit;
+    struct kms_grant grant;
+    enum base_status status =
+        kms_unit_get(call->core->store, asking->statement.chip_id, &unit, err);
+    bool entry = status == BASE_OK;
+    if (status != BASE_OK && status != BASE_E_NOTFOUND) {
+        return status;
+    }
+    *ret_same = entry && strcmp(unit.lot, asking->lot.id) == 0 &&
+                memcmp(unit.public_key, asking->statement.public_key, 65) == 0;
+    if (*ret_same) {
+        return BASE_OK;
+    }
+    status = kms_grant_of_chip(call->core->store, asking->statement.chip_id, &grant, err);
+    if (status == BASE_E_NOTFOUND) {
+        return BASE_OK;
+    }
+    if (status == BASE_OK && grant.state != KMS_GRANT_SCRAPPED) {
+        return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
+            "this chip has a grant in lot %s; it must be scrapped before the chip is registered "
+            "anew",
+            grant.lot);
+    }
+    return status;
+}
+
+static enum base_status put_entry(
+    struct kms_call *call, const struct asking *asking, struct base_err *err)
+{
+    struct kms_unit unit = { .created_us = call->now_us };
+    char chip[17];
+    memcpy(unit.chip_id, asking->statement.chip_id, 8);
+    memcpy(unit.public_key, asking->statement.public_key, 65);
+    memcpy(unit.lot, asking->lot.id, sizeof(unit.lot));
+    memcpy(unit.statement, asking->bytes, sizeof(unit.statement));
+    memcpy(unit.station, call->station.name, sizeof(unit.station));
+    memcpy(unit.spki_sha256, call->station.spki_sha256, 32);
+    memcpy(unit.log_id, call->station.log_id, 32);
+    memcpy(unit.tester, call->session.tester, sizeof(unit.tester));
+    enum base_status status = kms_unit_put(call->core->store, &unit, err);
+    base_hex_encode(unit.chip_id, 8, chip);
+    return status == BASE_OK ? kms_call_event(call, "unit.registered", unit.lot, chip, err)
+                             : status;
+}
+
+static enum base_status register_checked(
+    struct kms_call *call, const struct asking *asking, struct base_err *err)
+{
+    bool same = false;
+    enum base_status status = check_entry(call, asking, &same, err);
+    if (status == BASE_OK && !same) {
+        status = check_lot_open(call, &asking->lot);
+        if (status == BASE_OK) {
+            status = check_claims(call, asking);
+        }
+        if (status == BASE_OK) {
+            status = put_entry(call, asking, err);
+        }
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    return kms_answer(call, same ? 200 : 201, json_pack("{s:b}", "repeated", same), err);
+}
+
+enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err *err)
+{
+    static const char *const names[] = { "lot", "statement" };
+    if (call->session.role != KMS_ROLE_PERSONALISE || call->station.role != KMS_ROLE_PERSONALISE) {
+        return kms_refuse(call, KMS_PROBLEM_ROLE,
+            "only a personaliser at a personalising station may register units");
+    }
+    struct asking asking = { .bytes = { 0 } };
+    json_auto_t *body = NULL;
+    const char *lot = NULL;
+    enum base_status status = kms_call_body(call, names, 2, &body, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (base_json_get_text(body, "lot", KMS_ID_SIZE - 1, &lot, err) != BASE_OK) {
+        return kms_refuse_body(call, err);
+    }
+    if (!kms_id_valid(lot)) {
+        return kms_refuse(call, KMS_PROBLEM_REQUEST_BAD, "the lot's name is malformed");
+    }
+    memcpy(call->args[0], lot, strlen(lot) + 1);
+    status = kms_call_lot(call, &asking.lot, err);
+    if (status == BASE_OK) {
+        status = read_statement(call, body, &asking, err);
+    }
+    return status == BASE_OK ? register_checked(call, &asking, err) : status;
+}
