@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/chip.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/die.h"
+
+/* The die as a whole: life, time, resets, pins. */
+
+#define DEFAULT_SILICON_ID 0xE207U
+#define DEFAULT_VDDIO_MV   3300U
+
+enum base_status sim_chip_new(
+    const struct sim_chip_opts *opts, struct sim_chip **ret_chip, struct base_err *err)
+{
+    if (opts == NULL || ret_chip == NULL)
+        return base_err_set(
+            err, BASE_E_ARG, "sim", 0, "making a chip needs options and a place for the result");
+    struct sim_chip *chip = calloc(1, sizeof(*chip));
+    if (chip == NULL)
+        return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a simulated chip");
+    for (unsigned i = 0; i < 8; i++)
+        chip->unique_id = chip->unique_id << 8 | opts->unique_id[i];
+    chip->silicon_id = opts->silicon_id != 0 ? opts->silicon_id : DEFAULT_SILICON_ID;
+    chip->vddio_mv = opts->vddio_mv != 0 ? opts->vddio_mv : DEFAULT_VDDIO_MV;
+    chip->crypto.trng.noise = opts->trng_seed;
+    for (unsigned i = 0; i < SIM_EVENT_COUNT; i++)
+        chip->event_ps[i] = SIM_NEVER;
+    sim_core_init(&chip->cm0, chip, false);
+    sim_core_init(&chip->cm4, chip, true);
+    sim_boot_build_rom(chip);
+    sim_boot_factory(chip);
+    sim_chip_set_power(chip, true);
+    *ret_chip = chip;
+    return BASE_OK;
+}
+
+void sim_chip_free(struct sim_chip *chip)
+{
+    free(chip);
+}
+
+enum base_status sim_chip_fork(
+    const struct sim_chip *chip, struct sim_chip **ret_copy, struct base_err *err)
+{
+    struct sim_chip *copy = malloc(sizeof(*copy));
+    if (copy == NULL)
+        return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a copy of a chip");
+    memcpy(copy, chip, sizeof(*copy));
+    copy->cm0.chip = copy;
+    copy->cm4.chip = copy;
+    copy->running = NULL;
+    copy->hooks.flash_fn = NULL;
+    copy->hooks.flash_user = NULL;
+    sim_bus_flush(copy);
+    *ret_copy = copy;
+    return BASE_OK;
+}
+
+/* ---- time ---- */
+
+uint64_t sim_now(const struct sim_chip *chip)
+{
+    if (chip->running != NULL)
+        return sim_core_now(chip->running, chip->period_ps);
+    return chip->time_ps;
+}
+
+uint64_t sim_chip_time_ps(const struct sim_chip *chip)
+{
+    return chip->time_ps;
+}
+
+void sim_event_at(struct sim_chip *chip, enum sim_event event, uint64_t time_ps)
+{
+    chip->event_ps[event] = time_ps;
+    if (chip->running != NULL)
+        sim_core_yield(chip->running);
+}
+
+static void fire(struct sim_chip *chip, enum sim_event event)
+{
+    chip->event_ps[event] = SIM_NEVER;
+    switch (event) {
+    case SIM_EVENT_BOOT:
+        sim_boot_event(chip);
+        break;
+    case SIM_EVENT_ROM:
+        sim_srom_event(chip);
+        break;
+    case SIM_EVENT_FLASH:
+        sim_flash_event(chip);
+        break;
+    case SIM_EVENT_TRNG:
+        sim_trng_event(chip);
+        break;
+    case SIM_EVENT_CUT:
+        chip->cut_due = true;
+        break;
+    case SIM_EVENT_COUNT:
+        break;
+    }
+}
+
+/* The CM4 does not execute yet: it takes part in time only. */
+static void run_cores(struct sim_chip *chip, uint64_t limit_ps)
+{
+    chip->running = &chip->cm0;
+    sim_core_run(&chip->cm0, limit_ps, chip->period_ps);
+    chip->running = NULL;
+    if (chip->cm4.now_ps < limit_ps)
+        chip->cm4.now_ps = limit_ps;
+}
+
+static void system_reset(struct sim_chip *chip, uint32_t cause)
+{
+    chip->reset_due = false;
+    chip->reset_cause |= cause;
+    sim_flash_cut(chip);
+    sim_boot_begin(chip);
+}
+
+static void settle(struct sim_chip *chip)
+{
+    if (chip->cut_due)
+        sim_chip_set_power(chip, false);
+    else if (chip->reset_due)
+        system_reset(chip, 0x10U);
+    if (chip->cm4_reset_due) {
+        chip->cm4_reset_due = false;
+        sim_core_reset(&chip->cm4);
+    }
+}
+
+static enum sim_event next_event(const struct sim_chip *chip)
+{
+    enum sim_event next = SIM_EVENT_BOOT;
+    for (enum sim_event i = SIM_EVENT_BOOT; i < SIM_EVENT_COUNT; i++) {
+        if (chip->event_ps[i] < chip->event_ps[next])
+            next = i;
+    }
+    return next;
+}
+
+void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
+{
+    while (chip->time_ps < time_ps) {
+        settle(chip);
+        enum sim_event next = next_event(chip);
+        uint64_t due = chip->event_ps[next];
+        uint64_t limit = due < time_ps ? due : time_ps;
+        run_cores(chip, limit);
+        if (chip->cm0.stopped) { /* a test's stop: time stands where the core stands */
+            if (chip->cm0.now_ps > chip->time_ps)
+                chip->time_ps = chip->cm0.now_ps;
+            break;
+        }
+        if (chip->cm0.now_ps < limit) { /* yielded: something changed */
+            if (chip->cm0.now_ps > chip->time_ps)
+                chip->time_ps = chip->cm0.now_ps;
+            continue;
+        }
+        if (limit > chip->time_ps)
+            chip->time_ps = limit;
+        if (due <= limit)
+            fire(chip, next);
+    }
+    settle(chip);
+}
+
+/* ---- pins and supplies ---- */
+
+static void stop_everything(struct sim_chip *chip)
+{
+    for (unsigned i = 0; i < SIM_EVENT_COUNT; i++)
+        chip->event_ps[i] = SIM_NEVER;
+    chip->boot = SIM_BOOT_OFF;
+    chip->swd_connected = false;
+    chip->call.active = false;
+    chip->regs.ap_ctl = 0;
+    sim_core_reset(&chip->cm0);
+    sim_core_reset(&chip->cm4);
+}
+
+void sim_chip_set_xres(struct sim_chip *chip, bool low)
+{
+    if (low == chip->xres_low)
+        return;
+    chip->xres_low = low;
+    if (!chip->powered)
+        return;
+    if (low) {
+        sim_flash_cut(chip);
+        stop_everything(chip);
+        chip->reset_count++;
+    } else {
+        sim_boot_begin(chip);
+    }
+}
+
+void sim_chip_set_power(struct sim_chip *chip, bool on)
+{
+    chip->cut_due = false;
+    if (on == chip->powered)
+        return;
+    chip->powered = on;
+    if (on) {
+        chip->reset_cause = 0;
+        if (!chip->xres_low)
+            sim_boot_begin(chip);
+        return;
+    }
+    sim_flash_cut(chip);
+    stop_everything(chip);
+    memset(chip->ram, 0, sizeof(chip->ram));
+    uint64_t now = chip->time_ps;
+    sim_core_init(&chip->cm0, chip, false);
+    sim_core_init(&chip->cm4, chip, true);
+    chip->cm0.now_ps = now;
+    chip->cm4.now_ps = now;
+    chip->reset_count++;
+}
+
+bool sim_chip_powered(const struct sim_chip *chip)
+{
+    return chip->powered;
+}
+
+void sim_chip_set_vddio_mv(struct sim_chip *chip, uint16_t millivolt)
+{
+    chip->vddio_mv = millivolt;
+}
+
+bool sim_chip_swd_connected(const struct sim_chip *chip)
+{
+    return chip->powered && chip->swd_connected;
+}
+
+uint32_t sim_chip_reset_count(const struct sim_chip *chip)
+{
+    return chip->reset_count;
+}
+
+void sim_chip_set_debug_power(struct sim_chip *chip, bool requested)
+{
+    chip->debug_power = requested;
+}
+
+bool sim_chip_ap_enabled(const struct sim_chip *chip, enum sim_ap ap)
+{
+    uint32_t bit = 1U << (ap == SIM_AP_SYS ? 2U : ap == SIM_AP_CM0 ? 0U : 1U);
+    return chip->powered && ap < SIM_AP_COUNT && (chip->regs.ap_ctl & bit) != 0 &&
+           (chip->regs.ap_ctl & bit << 16) == 0;
+}
+
+uint64_t sim_chip_flash_operations(const struct sim_chip *chip)
+{
+    return chip->flash_op_count;
+}
+
+void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *cut)
+{
+    static const struct sim_power_cut none = { .when = SIM_CUT_NONE };
+    chip->hooks.cut = cut != NULL ? *cut : none;
+    chip->event_ps[SIM_EVENT_CUT] = SIM_NEVER;
+}
+
+static struct sim_access ap_access(struct sim_chip *chip, enum sim_ap ap)
+{
+    static const uint8_t masters[SIM_AP_COUNT] = { 15, 0, 14 };
+    struct sim_access access = { .master = masters[ap], .debugger = true };
+    access.context = chip->regs.context[access.master];
+    if (ap != SIM_AP_SYS)
+        access.core = ap == SIM_AP_CM0 ? &chip->cm0 : &chip->cm4;
+    return access;
+}
+
+enum sim_bus_result sim_chip_ap_access(struct sim_chip *chip, enum sim_ap ap, uint32_t address,
+    unsigned size, bool write, bool privileged, uint32_t *value)
+{
+    if (!sim_chip_ap_enabled(chip, ap) || (size != 1 && size != 2 && size != 4))
+        return SIM_BUS_FAULT;
+    if (ap == SIM_AP_CM0 && (chip->regs.cm0_ctl & 1U) != 0)
+        return SIM_BUS_WAIT; /* SLV_STALL */
+    struct sim_access access = ap_access(chip, ap);
+    access.kind = write ? SIM_PERM_WRITE : SIM_PERM_READ;
+    access.privileged = privileged;
+    uint32_t word = *value;
+    enum sim_bus_result result = sim_bus_access(chip, &access, address, size, &word);
+    if (result == SIM_BUS_OK && !write)
+        *value = word;
+    settle(chip);
+    return result;
+}
