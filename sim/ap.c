@@ -151,7 +151,7 @@ void sim_ap_begin(struct sim_ap_port *port, uint8_t reg, bool write, uint32_t va
     port->left = 0;
     if (reg == SIM_AP_DRW) {
         bool packed = increment_mode(port) == CSW_INC_PACKED;
-        port->left = packed ? (uint8_t)(4 / transfer_bytes(port)) : 1;
+        port->left = (uint8_t)(packed ? 4 / transfer_bytes(port) : 1U);
     } else if (is_banked(reg)) {
         port->left = 1;
     }

@@ -41,7 +41,7 @@ void probe_swd_write_bits(struct sim_probe *probe, const uint8_t *bits, unsigned
     }
     probe->swdio_driven = true;
     for (unsigned i = 0; i < count; i++) {
-        put_bit(probe, (bits[i / 8] >> (i % 8) & 1U) != 0);
+        put_bit(probe, ((unsigned)bits[i / 8] >> (i % 8) & 1U) != 0);
     }
 }
 

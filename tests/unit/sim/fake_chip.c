@@ -2,6 +2,7 @@
 #include "tests/unit/sim/fake_chip.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,4 +137,36 @@ enum sim_bus_result sim_chip_ap_access(struct sim_chip *chip, enum sim_ap ap, ui
         }
     }
     return SIM_BUS_OK;
+}
+
+uint64_t sim_chip_flash_operations(const struct sim_chip *chip)
+{
+    (void)chip;
+    return 0;
+}
+
+void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *cut)
+{
+    (void)chip;
+    (void)cut;
+}
+
+enum base_status sim_chip_save(const struct sim_chip *chip, const char *path, struct base_err *err)
+{
+    return base_file_replace(path, chip->memory, sizeof(chip->memory), 0600, err);
+}
+
+enum base_status sim_chip_load(struct sim_chip *chip, const char *path, struct base_err *err)
+{
+    struct base_buf content;
+    base_buf_init(&content, FAKE_SIZE);
+    enum base_status status = base_file_read(path, &content, err);
+    if (status == BASE_OK && content.length != FAKE_SIZE) {
+        status = base_err_set(err, BASE_E_CORRUPT, "fake", 0, "%s has another length", path);
+    }
+    if (status == BASE_OK) {
+        memcpy(chip->memory, content.data, FAKE_SIZE);
+    }
+    base_buf_done(&content);
+    return status;
 }

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cli.h"
+#include "cmd/lpa-sim_opts.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "sim/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define PS_PER_US      SIM_PS_PER_US
+#define TEXT_FILE_MODE 0644
+#define STATS_MAX      4096U
+
+/* Everything that one run of "serve" holds. */
+struct session {
+    const struct sim_serve_opts *opts;
+    struct base_log log;
+    struct sim_board *board;
+    struct sim_server *server;
+    FILE *trace;
+    int stop_fd;
+    struct base_err save_err; /**< the first failure to keep the board */
+};
+
+static enum base_status load_board(struct session *session, struct base_err *err)
+{
+    const char *path = session->opts->board;
+    if (path == NULL || (access(path, F_OK) != 0 && errno == ENOENT)) {
+        return BASE_OK;
+    }
+    return sim_chip_load(session->board->chip, path, err);
+}
+
+static enum base_status save_board(struct session *session, struct base_err *err)
+{
+    if (session->opts->board == NULL) {
+        return BASE_OK;
+    }
+    sim_probe_settle(session->board->probe);
+    return sim_chip_save(session->board->chip, session->opts->board, err);
+}
+
+static void save_after_client(void *user)
+{
+    struct session *session = user;
+    struct base_err err = { 0 };
+    if (save_board(session, &err) != BASE_OK) {
+        base_log(&session->log, BASE_LOG_ERROR, "%s", err.message);
+        if (session->save_err.status == BASE_OK) {
+            session->save_err = err;
+        }
+    }
+}
+
+static enum base_status make_board(struct session *session, struct base_err *err)
+{
+    const struct sim_serve_opts *opts = session->opts;
+    enum base_status status = sim_board_new(&opts->board_opts, &session->board, err);
+    if (status == BASE_OK) {
+        status = load_board(session, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    sim_probe_set_fault(session->board->probe, &opts->probe_fault);
+    sim_chip_set_power_cut(session->board->chip, &opts->power_cut);
+    if (opts->trace != NULL) {
+        session->trace = fopen(opts->trace, "we");
+        if (session->trace == NULL) {
+            return base_err_errno(err, BASE_E_IO, errno, "cannot write the trace %s", opts->trace);
+        }
+        (void)setvbuf(session->trace, NULL, _IOLBF, 0);
+        sim_probe_set_trace(session->board->probe, session->trace);
+    }
+    return BASE_OK;
+}
+
+/* SIGTERM and SIGINT become a readable file descriptor, so that nothing is interrupted midway. */
+static enum base_status catch_signals(struct session *session, struct base_err *err)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &stop, NULL) == 0) {
+        session->stop_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+    if (session->stop_fd < 0) {
+        return base_err_errno(err, BASE_E_IO, errno, "cannot catch SIGTERM");
+    }
+    return BASE_OK;
+}
+
+static enum base_status start_server(struct session *session, struct base_err *err)
+{
+    struct sim_server_opts opts = {
+        .listen = session->opts->listen,
+        .realtime = session->opts->realtime,
+        .clock = base_clock_system(),
+        .log = &session->log,
+        .on_disconnect = save_after_client,
+        .user = session,
+    };
+    enum base_status status = sim_server_open(&opts, &session->server, err);
+    if (status == BASE_OK && session->opts->port_file != NULL) {
+        char text[16];
+        int length =
+            snprintf(text, sizeof(text), "%u\n", (unsigned)sim_server_port(session->server));
+        status =
+            base_file_replace(session->opts->port_file, text, (size_t)length, TEXT_FILE_MODE, err);
+    }
+    return status;
+}
+
+static enum base_status write_stats(struct session *session, struct base_err *err)
+{
+    if (session->opts->stats_file == NULL) {
+        return BASE_OK;
+    }
+    struct sim_probe_stats stats;
+    sim_probe_get_stats(session->board->probe, &stats);
+    struct base_buf text;
+    base_buf_init(&text, STATS_MAX);
+    enum base_status status = base_buf_printf(&text, err,
+        "{\"packets\":%" PRIu64 ",\"request_bytes\":%" PRIu64 ",\"response_bytes\":%" PRIu64
+        ",\"swclk_clocks\":%" PRIu64 ",\"swd_transfers\":%" PRIu64 ",\"swd_waits\":%" PRIu64
+        ",\"virtual_time_us\":%" PRIu64 ",\"flash_operations\":%" PRIu64 "}\n",
+        stats.packets, stats.request_bytes, stats.response_bytes, stats.swclk_clocks,
+        stats.transfers, stats.waits, stats.virtual_time_ps / PS_PER_US,
+        sim_chip_flash_operations(session->board->chip));
+    if (status == BASE_OK) {
+        status = base_file_replace(
+            session->opts->stats_file, text.data, text.length, TEXT_FILE_MODE, err);
+    }
+    base_buf_done(&text);
+    return status;
+}
+
+static enum base_status run_session(struct session *session, struct base_err *err)
+{
+    enum base_status status = make_board(session, err);
+    if (status == BASE_OK) {
+        status = catch_signals(session, err);
+    }
+    if (status == BASE_OK) {
+        status = start_server(session, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    printf("board %s on tcp:127.0.0.1:%u\n", session->opts->uid_text,
+        (unsigned)sim_server_port(session->server));
+    (void)fflush(stdout);
+    status = sim_server_run(session->server, session->board, session->stop_fd, err);
+    if (status == BASE_OK) {
+        status = save_board(session, err);
+    }
+    if (status == BASE_OK) {
+        status = write_stats(session, err);
+    }
+    if (status == BASE_OK && session->save_err.status != BASE_OK) {
+        *err = session->save_err;
+        status = err->status;
+    }
+    return status;
+}
+
+static void end_session(struct session *session)
+{
+    sim_server_close(session->server);
+    sim_board_free(session->board);
+    if (session->trace != NULL) {
+        (void)fclose(session->trace);
+    }
+    if (session->stop_fd >= 0) {
+        (void)close(session->stop_fd);
+    }
+}
+
+static int serve(const struct cli_program *program, int argc, char **argv)
+{
+    struct base_err err = { 0 };
+    struct sim_serve_opts opts;
+    enum base_status status = sim_serve_parse(argc, argv, &opts, &err);
+    if (status == BASE_OK) {
+        struct session session = {
+            .opts = &opts,
+            .log = { .level = opts.verbose ? BASE_LOG_DEBUG : BASE_LOG_WARN,
+                .emit = base_log_to_file,
+                .user = stderr },
+            .stop_fd = -1,
+        };
+        status = run_session(&session, &err);
+        end_session(&session);
+    }
+    return status == BASE_OK ? 0 : cli_fail(program, &err);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_verb verbs[] = {
+        { "serve", SIM_SERVE_SYNOPSIS, serve,
+            "a board with a CMSIS-DAP probe on a TCP port of this machine, until SIGTERM" },
+    };
+    static const struct cli_program program = {
+        "lpa-sim",
+        "a simulated PSoC 6 board behind a CMSIS-DAP probe",
+        verbs,
+        sizeof(verbs) / sizeof(verbs[0]),
+    };
+    return cli_main(&program, argc, argv);
+}

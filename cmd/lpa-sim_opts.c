@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/lpa-sim_opts.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "base/random.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_LISTEN "127.0.0.1:4441"
+
+enum option_kind {
+    OPTION_LISTEN,
+    OPTION_PORT_FILE,
+    OPTION_BOARD,
+    OPTION_UID,
+    OPTION_SEED,
+    OPTION_PACKET_SIZE,
+    OPTION_PACKET_COUNT,
+    OPTION_ROUND_TRIP,
+    OPTION_FAULT,
+    OPTION_TRACE,
+    OPTION_STATS,
+    OPTION_REALTIME,
+    OPTION_VERBOSE,
+};
+
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    bool has_value;
+};
+
+static const struct option_row rows[] = {
+    { "--listen", OPTION_LISTEN, true },
+    { "--port-file", OPTION_PORT_FILE, true },
+    { "--board", OPTION_BOARD, true },
+    { "--uid", OPTION_UID, true },
+    { "--seed", OPTION_SEED, true },
+    { "--packet-size", OPTION_PACKET_SIZE, true },
+    { "--packet-count", OPTION_PACKET_COUNT, true },
+    { "--round-trip-us", OPTION_ROUND_TRIP, true },
+    { "--fault", OPTION_FAULT, true },
+    { "--trace", OPTION_TRACE, true },
+    { "--stats-file", OPTION_STATS, true },
+    { "--realtime", OPTION_REALTIME, false },
+    { "--verbose", OPTION_VERBOSE, false },
+};
+
+static enum base_status parse_number(const char *name, const char *text, uint64_t least,
+    uint64_t most, uint64_t *ret_value, struct base_err *err)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 0);
+    bool digits = text[0] >= '0' && text[0] <= '9' && *end == '\0';
+    if (errno != 0 || !digits || value < least || value > most) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "%s wants a number from %llu to %llu, not \"%s\"", name, (unsigned long long)least,
+            (unsigned long long)most, text);
+    }
+    *ret_value = value;
+    return BASE_OK;
+}
+
+static enum base_status bad_fault(struct base_err *err, const char *text)
+{
+    return base_err_set(err, BASE_E_ARG, "option", 0,
+        "--fault does not know \"%s\"; it takes cut-request=N, cut-reply=N, flip-bit=TRANSFER:BIT "
+        "or power-cut=OP:before|during|after[:PATTERN]",
+        text);
+}
+
+/* A number from 1 up to the end of the text or to a colon, which is skipped. */
+static bool take_number(const char **text, uint64_t *ret_value)
+{
+    char *end = NULL;
+    if (**text < '0' || **text > '9') {
+        return false;
+    }
+    errno = 0;
+    unsigned long long value = strtoull(*text, &end, 0);
+    if (errno != 0 || (*end != '\0' && *end != ':')) {
+        return false;
+    }
+    *text = *end == ':' ? end + 1 : end;
+    *ret_value = value;
+    return true;
+}
+
+static bool take_word(const char **text, const char *word)
+{
+    size_t length = strlen(word);
+    char after = strncmp(*text, word, length) == 0 ? (*text)[length] : 'x';
+    if (after != '\0' && after != ':') {
+        return false;
+    }
+    *text += length + (after == ':' ? 1 : 0);
+    return true;
+}
+
+static bool parse_power_cut(const char *text, struct sim_power_cut *ret_cut)
+{
+    struct sim_power_cut cut = { 0 };
+    uint64_t pattern = 0;
+    if (!take_number(&text, &cut.operation) || cut.operation == 0) {
+        return false;
+    }
+    if (take_word(&text, "before")) {
+        cut.when = SIM_CUT_BEFORE;
+    } else if (take_word(&text, "during")) {
+        cut.when = SIM_CUT_DURING;
+    } else if (take_word(&text, "after")) {
+        cut.when = SIM_CUT_AFTER;
+    } else {
+        return false;
+    }
+    if (*text != '\0' && (!take_number(&text, &pattern) || pattern > UINT32_MAX)) {
+        return false;
+    }
+    cut.pattern = (uint32_t)pattern;
+    *ret_cut = cut;
+    return *text == '\0';
+}
+
+static bool parse_probe_fault(
+    const char *text, enum sim_probe_fault_kind kind, struct sim_probe_fault *ret_fault)
+{
+    struct sim_probe_fault fault = { .kind = kind };
+    uint64_t bit = 0;
+    if (!take_number(&text, &fault.number) || fault.number == 0) {
+        return false;
+    }
+    if (kind == SIM_PROBE_FAULT_FLIP_BIT && (!take_number(&text, &bit) || bit > UINT32_MAX)) {
+        return false;
+    }
+    fault.bit = (uint32_t)bit;
+    *ret_fault = fault;
+    return *text == '\0';
+}
+
+static enum base_status parse_fault(
+    const char *text, struct sim_serve_opts *opts, struct base_err *err)
+{
+    static const struct {
+        const char *prefix;
+        enum sim_probe_fault_kind kind; /**< NONE: power cut */
+    } kinds[] = {
+        { "cut-request=", SIM_PROBE_FAULT_CUT_REQUEST },
+        { "cut-reply=", SIM_PROBE_FAULT_CUT_REPLY },
+        { "flip-bit=", SIM_PROBE_FAULT_FLIP_BIT },
+        { "power-cut=", SIM_PROBE_FAULT_NONE },
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t length = strlen(kinds[i].prefix);
+        if (strncmp(text, kinds[i].prefix, length) != 0) {
+            continue;
+        }
+        bool power = kinds[i].kind == SIM_PROBE_FAULT_NONE;
+        if (power ? opts->power_cut.when != SIM_CUT_NONE
+                  : opts->probe_fault.kind != SIM_PROBE_FAULT_NONE) {
+            return base_err_set(err, BASE_E_ARG, "option", 0,
+                "only one fault of the probe and one power cut can be planned; leave out %s", text);
+        }
+        bool known = power ? parse_power_cut(text + length, &opts->power_cut)
+                           : parse_probe_fault(text + length, kinds[i].kind, &opts->probe_fault);
+        return known ? BASE_OK : bad_fault(err, text);
+    }
+    return bad_fault(err, text);
+}
+
+static enum base_status parse_uid(
+    const char *text, struct sim_serve_opts *opts, struct base_err *err)
+{
+    uint8_t *uid = opts->board_opts.chip.unique_id;
+    if (base_hex_decode(text, sizeof(opts->board_opts.chip.unique_id), uid, NULL) != BASE_OK) {
+        return base_err_set(
+            err, BASE_E_ARG, "option", 0, "--uid wants 16 hexadecimal digits, not \"%s\"", text);
+    }
+    base_hex_encode(uid, sizeof(opts->board_opts.chip.unique_id), opts->uid_text);
+    return BASE_OK;
+}
+
+static enum base_status parse_count(
+    const char *name, const char *text, struct sim_serve_opts *opts, struct base_err *err)
+{
+    uint64_t value = 0;
+    enum base_status status = parse_number(name, text, 1, 255, &value, err);
+    opts->board_opts.probe.packet_count = (uint8_t)value;
+    return status;
+}
+
+static enum base_status parse_size(
+    const char *name, const char *text, struct sim_serve_opts *opts, struct base_err *err)
+{
+    uint64_t value = 0;
+    enum base_status status = parse_number(name, text, 64, SIM_PROBE_MAX_PACKET, &value, err);
+    opts->board_opts.probe.packet_size = (uint16_t)value;
+    return status;
+}
+
+static enum base_status parse_round_trip(
+    const char *name, const char *text, struct sim_serve_opts *opts, struct base_err *err)
+{
+    uint64_t value = 0;
+    enum base_status status = parse_number(name, text, 0, 10000000, &value, err);
+    opts->board_opts.probe.round_trip_us = (uint32_t)value;
+    return status;
+}
+
+static enum base_status apply(const struct option_row *row, const char *value,
+    struct sim_serve_opts *opts, bool *seeded, struct base_err *err)
+{
+    switch (row->kind) {
+    case OPTION_LISTEN:
+        opts->listen = value;
+        return BASE_OK;
+    case OPTION_PORT_FILE:
+        opts->port_file = value;
+        return BASE_OK;
+    case OPTION_BOARD:
+        opts->board = value;
+        return BASE_OK;
+    case OPTION_UID:
+        return parse_uid(value, opts, err);
+    case OPTION_SEED:
+        *seeded = true;
+        return parse_number(row->name, value, 0, UINT64_MAX, &opts->board_opts.chip.trng_seed, err);
+    case OPTION_PACKET_SIZE:
+        return parse_size(row->name, value, opts, err);
+    case OPTION_PACKET_COUNT:
+        return parse_count(row->name, value, opts, err);
+    case OPTION_ROUND_TRIP:
+        return parse_round_trip(row->name, value, opts, err);
+    case OPTION_FAULT:
+        return parse_fault(value, opts, err);
+    case OPTION_TRACE:
+        opts->trace = value;
+        return BASE_OK;
+    case OPTION_STATS:
+        opts->stats_file = value;
+        return BASE_OK;
+    case OPTION_REALTIME:
+        opts->realtime = true;
+        return BASE_OK;
+    case OPTION_VERBOSE:
+        opts->verbose = true;
+        return BASE_OK;
+    }
+    return base_err_set(err, BASE_E_INTERNAL, "option", 0, "option %s is not handled", row->name);
+}
+
+static const struct option_row *find_option(const char *name)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* A board kept in a file has the same id in every run: the one that belongs to the file's place. */
+static enum base_status uid_of_file(
+    const char *path, uint8_t *ret_uid, size_t length, struct base_err *err)
+{
+    char folder[BASE_FILE_PATH_SIZE] = "";
+    if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL) {
+        return base_err_errno(err, BASE_E_IO, errno, "cannot tell the present folder");
+    }
+    uint8_t digest[BASE_SHA256_BYTES];
+    struct base_sha256 hash;
+    base_sha256_init(&hash);
+    base_sha256_update(&hash, folder, strlen(folder));
+    base_sha256_update(&hash, "/", path[0] == '/' ? 0 : 1);
+    base_sha256_update(&hash, path, strlen(path));
+    base_sha256_final(&hash, digest);
+    memcpy(ret_uid, digest, length);
+    return BASE_OK;
+}
+
+/* Two boards must not have the same id or the same noise, nor one board the same noise twice. */
+static enum base_status draw_defaults(
+    struct sim_serve_opts *opts, bool seeded, struct base_err *err)
+{
+    struct sim_chip_opts *chip = &opts->board_opts.chip;
+    const struct base_random *random = base_random_system();
+    enum base_status status = BASE_OK;
+    if (!seeded) {
+        status = base_random_fill(random, &chip->trng_seed, sizeof(chip->trng_seed), err);
+    }
+    if (status != BASE_OK || opts->uid_text[0] != '\0') {
+        return status;
+    }
+    if (opts->board != NULL) {
+        status = uid_of_file(opts->board, chip->unique_id, sizeof(chip->unique_id), err);
+    } else {
+        status = base_random_fill(random, chip->unique_id, sizeof(chip->unique_id), err);
+    }
+    base_hex_encode(chip->unique_id, sizeof(chip->unique_id), opts->uid_text);
+    return status;
+}
+
+enum base_status sim_serve_parse(
+    int argc, char **argv, struct sim_serve_opts *ret_opts, struct base_err *err)
+{
+    struct sim_serve_opts opts = { .listen = DEFAULT_LISTEN };
+    opts.board_opts.probe.round_trip_us = SIM_PROBE_ROUND_TRIP_US;
+    opts.board_opts.restore_us = SIM_BOARD_RESTORE_US;
+    bool seeded = false;
+    for (int i = 1; i < argc; i++) {
+        const struct option_row *row = find_option(argv[i]);
+        if (row == NULL) {
+            return base_err_set(err, BASE_E_ARG, "option", 0,
+                "serve does not know \"%s\"; see lpa-sim --help", argv[i]);
+        }
+        if (row->has_value && i + 1 == argc) {
+            return base_err_set(err, BASE_E_ARG, "option", 0, "%s wants a value", row->name);
+        }
+        const char *value = row->has_value ? argv[++i] : NULL;
+        enum base_status status = apply(row, value, &opts, &seeded, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+    }
+    enum base_status status = draw_defaults(&opts, seeded, err);
+    if (status == BASE_OK) {
+        *ret_opts = opts;
+    }
+    return status;
+}

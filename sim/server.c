@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/server.h"
+
+#include "sim/server_internal.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TYPE_REQUEST  1U
+#define TYPE_RESPONSE 2U
+/* Room for a full set of outstanding packets; what does not fit waits in the socket. */
+#define INPUT_SIZE     (64U * (SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET))
+#define IDLE_CREDIT_US INT64_C(1000000)
+
+struct sim_server {
+    struct sim_server_opts opts;
+    int listener;
+    int client; /**< -1 none */
+    uint16_t port;
+    bool stopped;
+    size_t used; /**< bytes in input */
+    uint8_t input[INPUT_SIZE];
+};
+
+enum sim_frame sim_server_parse(const uint8_t *data, size_t length, size_t *ret_length)
+{
+    if (length < SIM_SERVER_HEADER_SIZE) {
+        return SIM_FRAME_PARTIAL;
+    }
+    if (base_get_le32(data) != SIM_SERVER_SIGNATURE || data[6] != TYPE_REQUEST) {
+        return SIM_FRAME_BAD;
+    }
+    size_t payload = base_get_le16(data + 4);
+    if (payload == 0 || payload > SIM_PROBE_MAX_PACKET) {
+        return SIM_FRAME_BAD;
+    }
+    if (length - SIM_SERVER_HEADER_SIZE < payload) {
+        return SIM_FRAME_PARTIAL;
+    }
+    *ret_length = payload;
+    return SIM_FRAME_REQUEST;
+}
+
+void sim_server_header(size_t length, uint8_t ret_header[SIM_SERVER_HEADER_SIZE])
+{
+    base_put_le32(ret_header, SIM_SERVER_SIGNATURE);
+    base_put_le16(ret_header + 4, (uint16_t)length);
+    ret_header[6] = TYPE_RESPONSE;
+    ret_header[7] = 0;
+}
+
+enum base_status sim_server_open(
+    const struct sim_server_opts *opts, struct sim_server **ret_server, struct base_err *err)
+{
+    struct sim_server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for the probe's server");
+    }
+    server->opts = *opts;
+    server->client = -1;
+    server->listener = -1;
+    enum base_status status = server_listen(opts->listen, &server->listener, &server->port, err);
+    if (status != BASE_OK) {
+        sim_server_close(server);
+        return status;
+    }
+    *ret_server = server;
+    return BASE_OK;
+}
+
+uint16_t sim_server_port(const struct sim_server *server)
+{
+    return server->port;
+}
+
+void sim_server_close(struct sim_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    if (server->client >= 0) {
+        (void)close(server->client);
+    }
+    if (server->listener >= 0) {
+        (void)close(server->listener);
+    }
+    free(server);
+}
+
+static void drop_client(struct sim_server *server, struct sim_board *board, const char *why)
+{
+    base_log(server->opts.log, BASE_LOG_DEBUG, "client gone: %s", why);
+    (void)close(server->client);
+    server->client = -1;
+    server->used = 0;
+    sim_probe_disconnected(board->probe);
+    if (server->opts.on_disconnect != NULL) {
+        server->opts.on_disconnect(server->opts.user);
+    }
+}
+
+/* Wait for one socket or the stop signal. Returns false on a failure of poll itself. */
+static bool wait_for(struct sim_server *server, int fd, short events, int stop_fd)
+{
+    struct pollfd fds[2] = { { .fd = stop_fd, .events = POLLIN }, { .fd = fd, .events = events } };
+    int ready;
+    do {
+        ready = poll(fds, 2, -1);
+    } while (ready < 0 && errno == EINTR);
+    if (fds[0].revents != 0) {
+        server->stopped = true;
+    }
+    return ready > 0;
+}
+
+/* Returns false when the client is gone or the server is told to stop. */
+static bool send_all(struct sim_server *server, const uint8_t *data, size_t length, int stop_fd)
+{
+    while (length > 0) {
+        ssize_t sent = send(server->client, data, length, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            data += sent;
+            length -= (size_t)sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_for(server, server->client, POLLOUT, stop_fd) || server->stopped) {
+                return false;
+            }
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool send_response(struct sim_server *server, uint8_t *frame, ssize_t payload, int stop_fd)
+{
+    sim_server_header((size_t)payload, frame);
+    return send_all(server, frame, SIM_SERVER_HEADER_SIZE + (size_t)payload, stop_fd);
+}
+
+/* One request with all its responses. Returns what ended the connection, NULL if nothing did. */
+static const char *serve_request(struct sim_server *server, struct sim_board *board,
+    const uint8_t *request, size_t length, int stop_fd)
+{
+    uint8_t frame[SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET];
+    uint8_t *payload = frame + SIM_SERVER_HEADER_SIZE;
+    ssize_t answered = sim_board_exec(board, request, length, payload, SIM_PROBE_MAX_PACKET);
+    if (answered == SIM_PROBE_CUT) {
+        return "planned fault";
+    }
+    while (answered > 0) {
+        if (!send_response(server, frame, answered, stop_fd)) {
+            return "cannot send";
+        }
+        answered = sim_probe_next(board->probe, payload, SIM_PROBE_MAX_PACKET);
+    }
+    return NULL;
+}
+
+/* Execute every whole request that has been received. */
+static const char *serve_input(struct sim_server *server, struct sim_board *board, int stop_fd)
+{
+    const char *end = NULL;
+    size_t at = 0;
+    sim_probe_set_back_to_back(board->probe, false);
+    while (end == NULL) {
+        size_t length = 0;
+        enum sim_frame frame = sim_server_parse(server->input + at, server->used - at, &length);
+        if (frame == SIM_FRAME_BAD) {
+            end = "not the framing of cmsis_dap_tcp";
+        }
+        if (frame != SIM_FRAME_REQUEST) {
+            break;
+        }
+        const uint8_t *request = server->input + at + SIM_SERVER_HEADER_SIZE;
+        end = serve_request(server, board, request, length, stop_fd);
+        at += SIM_SERVER_HEADER_SIZE + length;
+        /* What follows had arrived before this one was done. */
+        sim_probe_set_back_to_back(board->probe, true);
+    }
+    server->used -= at;
+    memmove(server->input, server->input + at, server->used);
+    return end;
+}
+
+static void read_client(struct sim_server *server, struct sim_board *board, int stop_fd)
+{
+    ssize_t got = recv(server->client, server->input + server->used, INPUT_SIZE - server->used, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        return;
+    }
+    if (got <= 0) {
+        drop_client(server, board, got == 0 ? "closed" : strerrordesc_np(errno));
+        return;
+    }
+    server->used += (size_t)got;
+    const char *end = serve_input(server, board, stop_fd);
+    if (end != NULL) {
+        drop_client(server, board, end);
+    }
+}
+
+static enum base_status accept_client(struct sim_server *server, struct base_err *err)
+{
+    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        bool passing = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
+                       errno == ECONNABORTED || errno == EPROTO;
+        return passing ? BASE_OK
+                       : base_err_errno(err, BASE_E_IO, errno, "cannot accept a connection");
+    }
+    int one = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    server->client = fd;
+    base_log(server->opts.log, BASE_LOG_DEBUG, "client connected");
+    return BASE_OK;
+}
+
+static void credit_idle(struct sim_server *server, struct sim_board *board, int64_t since_us)
+{
+    if (!server->opts.realtime) {
+        return;
+    }
+    int64_t waited_us = base_clock_mono_us(server->opts.clock) - since_us;
+    if (waited_us > IDLE_CREDIT_US) {
+        waited_us = IDLE_CREDIT_US;
+    }
+    if (waited_us > 0) {
+        sim_probe_pass_us(board->probe, (uint64_t)waited_us);
+    }
+}
+
+enum base_status sim_server_run(
+    struct sim_server *server, struct sim_board *board, int stop_fd, struct base_err *err)
+{
+    enum base_status status = BASE_OK;
+    while (status == BASE_OK && !server->stopped) {
+        bool connected = server->client >= 0;
+        int64_t since_us = base_clock_mono_us(server->opts.clock);
+        if (!wait_for(server, connected ? server->client : server->listener, POLLIN, stop_fd)) {
+            return base_err_errno(err, BASE_E_IO, errno, "cannot wait for a client");
+        }
+        credit_idle(server, board, since_us);
+        if (server->stopped) {
+            break;
+        }
+        if (connected) {
+            read_client(server, board, stop_fd);
+        } else {
+            status = accept_client(server, err);
+        }
+    }
+    if (server->client >= 0) {
+        drop_client(server, board, "server stops");
+    }
+    return status;
+}
