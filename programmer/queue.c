@@ -24,7 +24,7 @@ static int64_t slack_us(const struct prg_link *link)
 
 static bool usable(const struct prg_link *link)
 {
-    return link->queue.fault == PRG_FAULT_NONE;
+    return link->queue.fault == PRG_FAULT_NONE && !link->poisoned && !link->gone;
 }
 
 /* First failure wins; what the err object of the transport said is kept for the flush. */
@@ -314,12 +314,13 @@ static enum base_status report(struct prg_link *link, struct base_err *err)
 enum base_status prg_queue_flush(struct prg_link *link, struct base_err *err)
 {
     struct prg_queue *queue = &link->queue;
-    if (link->gone) {
-        queue->count = 0;
+    if (link->gone && queue->fault == PRG_FAULT_NONE) {
+        begin_batch(link);
         return base_err_set(
             err, BASE_E_LINK, "probe", 0, "the probe is gone; connect it and open it again");
     }
     if (link->poisoned && queue->fault == PRG_FAULT_NONE) {
+        begin_batch(link);
         return base_err_set(
             err, BASE_E_PROTO, "CMSIS-DAP", 0, "the probe's session is out of step; open it again");
     }
