@@ -56,6 +56,7 @@ void sim_core_start(struct sim_core *core, uint32_t sp, uint32_t pc)
     core->r[15] = pc & ~1U;
     core->thumb = (pc & 1U) != 0;
     core->min_sp = core->r[13];
+    core->attention &= ~(SIM_ATTENTION_SLEEP | SIM_ATTENTION_LOCKUP);
     sim_core_hold(core, false);
 }
 

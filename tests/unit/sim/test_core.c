@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "sim/chip.h"
-#include "sim/chip_test.h"
+#include "tests/unit/sim/die_helpers.h"
 
 /* Instructions, cycles, exceptions, sleep and debug of the processor, with hand-assembled code in
  * RAM. */
@@ -17,36 +8,10 @@
 #define DATA  0x08001000U
 #define STACK 0x08004000U
 
-static int setup(void **state)
-{
-    struct sim_chip_opts opts = { .unique_id = { 1, 2, 3, 4, 5, 6, 7, 8 }, .trng_seed = 1 };
-    struct base_err err = { 0 };
-    struct sim_chip *chip = NULL;
-    if (sim_chip_new(&opts, &chip, &err) != BASE_OK)
-        return -1;
-    sim_chip_run_until(chip, 2000 * SIM_PS_PER_US);
-    *state = chip;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    sim_chip_free(*state);
-    return 0;
-}
-
-static void load(struct sim_chip *chip, const uint16_t *code, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[2] = { (uint8_t)code[i], (uint8_t)(code[i] >> 8) };
-        assert_true(sim_chip_test_write(chip, CODE + (uint32_t)i * 2, bytes, 2));
-    }
-}
-
 /* Run code to its final `b .` (given as the index of that instruction); returns busy cycles. */
 static uint64_t run(struct sim_chip *chip, const uint16_t *code, size_t count, size_t last)
 {
-    load(chip, code, count);
+    die_load(chip, CODE, code, count);
     sim_chip_test_start(chip, STACK, CODE);
     uint64_t before = sim_chip_test_core(chip, SIM_AP_CM0).busy_cycles;
     uint64_t limit = sim_chip_time_ps(chip) + 1000 * SIM_PS_PER_US;
@@ -144,32 +109,6 @@ static void test_flags(void **state)
     assert_int_equal(reg(*state, 6), 0x00000008);
 }
 
-static void put_word(struct sim_chip *chip, uint32_t address, uint32_t value)
-{
-    uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
-        (uint8_t)(value >> 24) };
-    assert_true(sim_chip_test_write(chip, address, bytes, 4));
-}
-
-static uint32_t ap_read(struct sim_chip *chip, uint32_t address)
-{
-    uint32_t value = 0xDEADBEEF;
-    assert_int_equal(
-        sim_chip_ap_access(chip, SIM_AP_CM0, address, 4, false, true, &value), SIM_BUS_OK);
-    return value;
-}
-
-static void ap_write(struct sim_chip *chip, uint32_t address, uint32_t value)
-{
-    assert_int_equal(
-        sim_chip_ap_access(chip, SIM_AP_CM0, address, 4, true, true, &value), SIM_BUS_OK);
-}
-
-static void run_us(struct sim_chip *chip, uint64_t us)
-{
-    sim_chip_run_until(chip, sim_chip_time_ps(chip) + us * SIM_PS_PER_US);
-}
-
 /* Vector table in RAM: SVC and SysTick handlers count in memory. */
 static void test_svc_and_systick(void **state)
 {
@@ -184,20 +123,20 @@ static void test_svc_and_systick(void **state)
         0x4770, /* 7: bx lr */
     };
     struct sim_chip *chip = *state;
-    load(chip, code, 8);
-    put_word(chip, 0x08000000U + 11 * 4, CODE + 8 + 1);
-    put_word(chip, 0x08000000U + 15 * 4, CODE + 12 + 1);
-    ap_write(chip, 0xE000ED08U, 0x08000000U);
-    ap_write(chip, 0xE000E014U, 24999); /* 1 ms at 25 MHz */
-    ap_write(chip, 0xE000E018U, 0);
-    ap_write(chip, 0xE000E010U, 7);
+    die_load(chip, CODE, code, 8);
+    die_poke(chip, 0x08000000U + 11 * 4, CODE + 8 + 1);
+    die_poke(chip, 0x08000000U + 15 * 4, CODE + 12 + 1);
+    die_write(chip, 0xE000ED08U, 0x08000000U);
+    die_write(chip, 0xE000E014U, 24999); /* 1 ms at 25 MHz */
+    die_write(chip, 0xE000E018U, 0);
+    die_write(chip, 0xE000E010U, 7);
     sim_chip_test_start(chip, STACK, CODE);
-    run_us(chip, 10500);
+    die_run_us(chip, 10500);
     assert_int_equal(reg(chip, 7), 1);
     assert_int_equal(reg(chip, 6), 10);
     assert_true(sim_chip_test_core(chip, SIM_AP_CM0).sleeping);
     assert_true(sim_chip_test_core(chip, SIM_AP_CM0).busy_cycles < 400);
-    assert_int_equal(ap_read(chip, 0xE000EDF0U) >> 18 & 1U, 1);
+    assert_int_equal(die_read(chip, 0xE000EDF0U) >> 18 & 1U, 1);
 }
 
 static void test_hardfault_and_lockup(void **state)
@@ -207,11 +146,11 @@ static void test_hardfault_and_lockup(void **state)
         0x46C0, 0xDE00, /* handler faults again */
     };
     struct sim_chip *chip = *state;
-    load(chip, code, 3);
-    put_word(chip, 0x08000000U + 3 * 4, CODE + 4 + 1);
-    ap_write(chip, 0xE000ED08U, 0x08000000U);
+    die_load(chip, CODE, code, 3);
+    die_poke(chip, 0x08000000U + 3 * 4, CODE + 4 + 1);
+    die_write(chip, 0xE000ED08U, 0x08000000U);
     sim_chip_test_start(chip, STACK, CODE);
-    run_us(chip, 10);
+    die_run_us(chip, 10);
     assert_true(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
     uint8_t pc[4];
     assert_true(sim_chip_test_read(chip, STACK - 8, pc, 4));
@@ -228,44 +167,44 @@ static void test_halt_step_breakpoint(void **state)
         0xE7FE,
     };
     struct sim_chip *chip = *state;
-    ap_write(chip, 0xE000EDF0U, 0xA05F0003U);
-    assert_int_equal(ap_read(chip, 0xE000EDF0U) >> 17 & 1U, 1);
-    load(chip, code, 5);
-    ap_write(chip, 0xE000EDF8U, CODE);
-    ap_write(chip, 0xE000EDF4U, 0x1000FU);
-    ap_write(chip, 0xE000EDF8U, 0x01000000U);
-    ap_write(chip, 0xE000EDF4U, 0x10010U);
+    die_write(chip, 0xE000EDF0U, 0xA05F0003U);
+    assert_int_equal(die_read(chip, 0xE000EDF0U) >> 17 & 1U, 1);
+    die_load(chip, CODE, code, 5);
+    die_write(chip, 0xE000EDF8U, CODE);
+    die_write(chip, 0xE000EDF4U, 0x1000FU);
+    die_write(chip, 0xE000EDF8U, 0x01000000U);
+    die_write(chip, 0xE000EDF4U, 0x10010U);
     sim_chip_test_start(chip, STACK, CODE);
-    ap_write(chip, 0xE000EDF0U, 0xA05F0005U); /* step */
-    run_us(chip, 1);
-    assert_int_equal(ap_read(chip, 0xE000EDF0U) >> 17 & 1U, 1);
+    die_write(chip, 0xE000EDF0U, 0xA05F0005U); /* step */
+    die_run_us(chip, 1);
+    assert_int_equal(die_read(chip, 0xE000EDF0U) >> 17 & 1U, 1);
     assert_int_equal(reg(chip, 0), 1);
     assert_int_equal(reg(chip, 15), CODE + 2);
-    ap_write(chip, 0xE0002008U, ((CODE + 4) & 0x1FFFFFFCU) | 0x40000001U);
-    ap_write(chip, 0xE0002000U, 3);
-    ap_write(chip, 0xE000EDF0U, 0xA05F0001U);
-    run_us(chip, 1);
+    die_write(chip, 0xE0002008U, ((CODE + 4) & 0x1FFFFFFCU) | 0x40000001U);
+    die_write(chip, 0xE0002000U, 3);
+    die_write(chip, 0xE000EDF0U, 0xA05F0001U);
+    die_run_us(chip, 1);
     assert_int_equal(reg(chip, 15), CODE + 4);
-    assert_int_equal(ap_read(chip, 0xE000ED30U) & 2U, 2);
-    ap_write(chip, 0xE0002008U, 0);
-    ap_write(chip, 0xE000EDF0U, 0xA05F0001U);
-    run_us(chip, 1);
+    assert_int_equal(die_read(chip, 0xE000ED30U) & 2U, 2);
+    die_write(chip, 0xE0002008U, 0);
+    die_write(chip, 0xE000EDF0U, 0xA05F0001U);
+    die_run_us(chip, 1);
     assert_int_equal(reg(chip, 15), CODE + 6); /* at the BKPT */
     assert_int_equal(reg(chip, 0), 3);
-    ap_write(chip, 0xE000EDF4U, 0x10); /* read xPSR */
-    assert_int_equal(ap_read(chip, 0xE000EDF8U) & 0x0100003FU, 0x01000000U);
+    die_write(chip, 0xE000EDF4U, 0x10); /* read xPSR */
+    assert_int_equal(die_read(chip, 0xE000EDF8U) & 0x0100003FU, 0x01000000U);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sum_loop, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory_cycles, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_svc_and_systick, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hardfault_and_lockup, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_halt_step_breakpoint, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_arguments, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_sum_loop, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_memory_cycles, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_flags, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_svc_and_systick, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_hardfault_and_lockup, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_halt_step_breakpoint, die_setup, die_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
