@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <string.h>
+
+#include "tests/unit/device-fw/chip.h"
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/regs.h"
+#include "device-fw/bootloader/srom.h"
+#include "device-fw/protocol/binding.h"
+
+#define IMAGE_SIZE      0x1000U
+#define SFLASH_ADDRESS  0x16000000U
+#define POINTER_BASE    0x08010000U
+#define POINTER_COUNT   16U
+#define PROT_BASE       0x40240000U
+#define PROT_SIZE       0x8000U
+#define SROM_SUCCESS    0xA0000000U
+#define SROM_BAD_OPCODE 0xF000000BU
+#define SROM_NOT_ERASED 0xF00000A4U
+#define SROM_BAD_ADDR   0xF0000004U
+
+struct chip chip;
+
+/* Registers and the pointers that the bootloader has shown to the hardware. */
+static struct {
+    uint32_t prot[PROT_SIZE / 4];
+    const void *pointer[POINTER_COUNT];
+    uint32_t pointer_next;
+    uint32_t ipc_data;
+    bool ipc_locked;
+    uint32_t intr_mask;
+    uint32_t crypto_ctl;
+    uint32_t crypto_intr;
+    uint32_t fifo[3];
+    uint32_t fifo_used;
+    uint32_t result;
+    uint32_t cm4_power;
+} hw;
+
+void chip_reset_counters(void)
+{
+    chip.flash_operations = 0;
+    chip.cut_at = 0;
+    chip.refuse_from = 0;
+}
+
+void chip_power_on(void)
+{
+    memset(&hw, 0, sizeof(hw));
+    memset(chip.mailbox, 0, sizeof(chip.mailbox));
+}
+
+void chip_new(uint8_t number)
+{
+    static const uint8_t die[11] = { 0x11, 0x22, 0x33, 4, 5, 6, 7, 1, 24, 11, 13 };
+
+    memset(&chip, 0, sizeof(chip));
+    chip_power_on();
+    chip.image[0] = (uint8_t)IMAGE_SIZE;
+    chip.image[1] = (uint8_t)(IMAGE_SIZE >> 8);
+    for (size_t i = PROTO_BINDING_OFFSET + PROTO_BINDING_SIZE; i < IMAGE_SIZE; i++)
+        chip.image[i] = (uint8_t)(i * 7);
+    chip.sflash[2] = 0x07;
+    chip.sflash[3] = 0xE2;
+    chip.sflash[0xC] = 0x00;
+    chip.sflash[0xD] = 0x01;
+    memcpy(chip.sflash + 0x600, die, sizeof(die));
+    chip.sflash[0x604] = number;
+    chip.protection = 2;
+    chip.fuse[BL_FUSE_LIFECYCLE] = 1;
+    chip.noise_state = 0x9E3779B97F4A7C15U + number;
+}
+
+void chip_bind(const uint8_t *authority_0, const uint8_t *authority_1, bool lab)
+{
+    struct proto_binding binding = {
+        .flags = lab ? PROTO_FLAG_LAB : 0,
+        .minimum_protocol = PROTO_VERSION,
+        .bootloader_version = LPA_BOOTLOADER_VERSION,
+    };
+    uint8_t *block = chip.image + PROTO_BINDING_OFFSET;
+
+    if (authority_0 != NULL)
+        memcpy(binding.authority_key[0], authority_0, PROTO_PUBLIC_KEY_SIZE);
+    if (authority_1 != NULL)
+        memcpy(binding.authority_key[1], authority_1, PROTO_PUBLIC_KEY_SIZE);
+    proto_binding_encode(&binding, block);
+    base_sha256(block, PROTO_BINDING_HASH_AT, block + PROTO_BINDING_HASH_AT);
+}
+
+/* ---- memory ---- */
+
+struct place {
+    uint32_t address;
+    uint8_t *host;
+    size_t length;
+};
+
+static uint8_t *find(uint32_t address, size_t length)
+{
+    const struct place places[] = {
+        { PROTO_IMAGE_ADDRESS, chip.image, sizeof(chip.image) },
+        { PROTO_VAULT_HOME_0, chip.home[0], PROTO_VAULT_HOME_SIZE },
+        { PROTO_VAULT_HOME_1, chip.home[1], PROTO_VAULT_HOME_SIZE },
+        { SFLASH_ADDRESS, chip.sflash, sizeof(chip.sflash) },
+        { PROTO_MAILBOX_ADDRESS, chip.mailbox, sizeof(chip.mailbox) },
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (address >= places[i].address && address - places[i].address < places[i].length &&
+            length <= places[i].length - (address - places[i].address))
+            return places[i].host + (address - places[i].address);
+    }
+    return NULL;
+}
+
+void bl_hal_read(uint32_t address, void *ret_data, size_t length)
+{
+    const uint8_t *from = find(address, length);
+
+    if (from == NULL)
+        fail_msg("read of %zu bytes at 0x%08X", length, address);
+    memcpy(ret_data, from, length);
+}
+
+uint32_t bl_hal_address(const void *object)
+{
+    uint32_t slot = hw.pointer_next++ % POINTER_COUNT;
+
+    hw.pointer[slot] = object;
+    return POINTER_BASE + 4 * slot;
+}
+
+static const void *pointer_of(uint32_t address)
+{
+    uint32_t slot = (address - POINTER_BASE) / 4;
+
+    assert_true(address >= POINTER_BASE && slot < POINTER_COUNT && hw.pointer[slot] != NULL);
+    return hw.pointer[slot];
+}
+
+/* ---- flash ---- */
+
+static void spoil(uint8_t *row, const uint8_t *new_row)
+{
+    switch (chip.cut) {
+    case CHIP_CUT_NEW:
+        memcpy(row, new_row, PROTO_VAULT_HOME_SIZE);
+        break;
+    case CHIP_CUT_GARBAGE:
+        for (size_t i = 0; i < PROTO_VAULT_HOME_SIZE; i++)
+            row[i] = (uint8_t)(row[i] ^ (i * 31 + 5));
+        break;
+    case CHIP_CUT_HALF:
+        memcpy(row, new_row, PROTO_VAULT_HOME_SIZE / 2);
+        break;
+    case CHIP_CUT_OLD:
+    case CHIP_CUT_COUNT:
+    default:
+        break;
+    }
+}
+
+static uint32_t write_row(uint32_t address, const uint8_t *new_row, bool must_be_blank)
+{
+    uint8_t *row = find(address, PROTO_VAULT_HOME_SIZE);
+
+    if (row != chip.home[0] && row != chip.home[1])
+        return SROM_BAD_ADDR;
+    chip.flash_operations++;
+    if (chip.refuse_from != 0 && chip.flash_operations >= chip.refuse_from)
+        return SROM_BAD_ADDR;
+    for (size_t i = 0; must_be_blank && i < PROTO_VAULT_HOME_SIZE; i++) {
+        if (row[i] != 0)
+            return SROM_NOT_ERASED;
+    }
+    if (chip.flash_operations == chip.cut_at) {
+        spoil(row, new_row);
+        longjmp(*chip.power_lost, 1);
+    }
+    memcpy(row, new_row, PROTO_VAULT_HOME_SIZE);
+    return SROM_SUCCESS;
+}
+
+static uint32_t system_call(const struct bl_srom_block *block)
+{
+    static const uint8_t blank[PROTO_VAULT_HOME_SIZE];
+    uint32_t op = block->word[0] >> 24;
+    uint32_t byte = block->word[0] >> 8 & 0xFFFFU;
+
+    if (op == 0x03 && byte < sizeof(chip.fuse))
+        return SROM_SUCCESS | chip.fuse[byte];
+    if (block->word[0] == 0x1C000100U)
+        return write_row(block->word[1], blank, false);
+    if (block->word[0] == 0x06000100U && block->word[1] == 0x106U)
+        return write_row(block->word[2], pointer_of(block->word[3]), true);
+    return SROM_BAD_OPCODE;
+}
+
+static void notify(uint32_t value)
+{
+    struct bl_srom_block *block;
+
+    /* Without the mask bit the call would never be served. */
+    if (value != 1 || !hw.ipc_locked || (hw.intr_mask & 0x00010000U) == 0)
+        return;
+    memcpy(&block, &(const void *){ pointer_of(hw.ipc_data) }, sizeof(block));
+    block->word[0] = system_call(block);
+    hw.ipc_locked = false;
+}
+
+/* ---- noise ---- */
+
+static uint32_t good_word(void)
+{
+    chip.noise_state ^= chip.noise_state << 13;
+    chip.noise_state ^= chip.noise_state >> 7;
+    chip.noise_state ^= chip.noise_state << 17;
+    return (uint32_t)(chip.noise_state >> 16);
+}
+
+static void draw(void)
+{
+    enum chip_noise noise = chip.noise;
+
+    if (chip.noise_good_words > 0) {
+        chip.noise_good_words--;
+        noise = CHIP_NOISE_GOOD;
+    }
+    hw.result = good_word();
+    if (noise == CHIP_NOISE_STUCK_0)
+        hw.result = 0;
+    else if (noise == CHIP_NOISE_STUCK_1)
+        hw.result = UINT32_MAX;
+    else if (noise == CHIP_NOISE_BIASED)
+        hw.result |= good_word() | good_word();
+    if (noise == CHIP_NOISE_MONITOR)
+        hw.crypto_intr |= 1U << 20;
+    else if (noise != CHIP_NOISE_SILENT)
+        hw.crypto_intr |= 8U;
+}
+
+static void push_instruction(uint32_t value)
+{
+    if (hw.fifo_used < 3)
+        hw.fifo[hw.fifo_used++] = value;
+    if (hw.fifo_used < 3)
+        return;
+    assert_int_equal(hw.fifo[0], 0x40000000U);
+    assert_int_equal(hw.fifo[1], 32);
+    assert_int_equal(hw.fifo[2], 0x60000000U);
+    assert_int_equal(hw.crypto_ctl, 0x80000003U);
+    hw.fifo_used = 0;
+    draw();
+}
+
+/* ---- registers ---- */
+
+static bool is_prot(uint32_t address)
+{
+    return address >= PROT_BASE && address - PROT_BASE < PROT_SIZE;
+}
+
+uint32_t bl_hal_read32(uint32_t address)
+{
+    const uint8_t *from = find(address, 4);
+    uint32_t lock;
+
+    if (from != NULL)
+        return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+               (uint32_t)from[3] << 24;
+    if (is_prot(address))
+        return hw.prot[(address - PROT_BASE) / 4];
+    switch (address) {
+    case BL_IPC0_ACQUIRE:
+        lock = hw.ipc_locked || chip.ipc_stuck ? 0 : BL_IPC_ACQUIRED;
+        hw.ipc_locked = true;
+        return lock;
+    case BL_IPC0_LOCK_STATUS:
+        return hw.ipc_locked ? BL_IPC_ACQUIRED : 0;
+    case BL_IPC_INTR0_MASK:
+        return hw.intr_mask;
+    case BL_CPUSS_PROTECTION:
+        return chip.protection;
+    case BL_FLASHC_FLASH_CMD:
+        return 0;
+    case BL_CRYPTO_INTR:
+        return hw.crypto_intr;
+    case BL_CRYPTO_TR_RESULT:
+        return hw.result;
+    default:
+        fail_msg("read of register 0x%08X", address);
+        return 0;
+    }
+}
+
+static bool write_crypto(uint32_t address, uint32_t value)
+{
+    switch (address) {
+    case BL_CRYPTO_CTL:
+        hw.crypto_ctl = value;
+        return true;
+    case BL_CRYPTO_INSTR_FF_WR:
+        push_instruction(value);
+        return true;
+    case BL_CRYPTO_INTR:
+        hw.crypto_intr &= ~value;
+        return true;
+    case BL_CRYPTO_TR_CTL0:
+    case BL_CRYPTO_TR_CTL1:
+    case BL_CRYPTO_TR_GARO:
+    case BL_CRYPTO_TR_FIRO:
+    case BL_CRYPTO_TR_MON_CTL:
+    case BL_CRYPTO_TR_MON_CMD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void bl_hal_write32(uint32_t address, uint32_t value)
+{
+    if (address >= PROTO_MAILBOX_ADDRESS && address < PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_SIZE) {
+        uint8_t *to = chip.mailbox + (address - PROTO_MAILBOX_ADDRESS);
+
+        for (unsigned i = 0; i < 4; i++)
+            to[i] = (uint8_t)(value >> 8 * i);
+        return;
+    }
+    if (is_prot(address)) {
+        if (!chip.smpu_ignores_writes)
+            hw.prot[(address - PROT_BASE) / 4] = value;
+        return;
+    }
+    if (write_crypto(address, value))
+        return;
+    if (address == BL_IPC0_DATA)
+        hw.ipc_data = value;
+    else if (address == BL_IPC_INTR0_MASK)
+        hw.intr_mask = value;
+    else if (address == BL_IPC0_NOTIFY)
+        notify(value);
+    else if (address == BL_CPUSS_CM4_PWR_CTL)
+        hw.cm4_power = value;
+    else if (address != BL_FLASHC_FLASH_CMD)
+        fail_msg("write of 0x%08X to register 0x%08X", value, address);
+}
+
+void bl_hal_idle(void)
+{
+}
+
+void bl_hal_reset(void)
+{
+    chip.resets++;
+}

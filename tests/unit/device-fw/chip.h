@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_DEVICE_FW_CHIP_H
+#define TESTS_DEVICE_FW_CHIP_H
+
+/**
+ * @file
+ * What stands behind bl_hal_* in host tests: the places and registers that the bootloader touches,
+ * system calls with flash that can be cut or refuse, and a noise source that can go wrong. Any
+ * other access fails the running test.
+ */
+
+#include "device-fw/protocol/mailbox.h"
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum chip_noise {
+    CHIP_NOISE_GOOD,
+    CHIP_NOISE_STUCK_0,
+    CHIP_NOISE_STUCK_1,
+    CHIP_NOISE_BIASED,  /**< 7 of 8 bits are ones */
+    CHIP_NOISE_SILENT,  /**< never ready */
+    CHIP_NOISE_MONITOR, /**< the hardware's repetition monitor stops it */
+};
+
+/** What a power cut leaves in the row that was being erased or programmed. */
+enum chip_cut {
+    CHIP_CUT_OLD,
+    CHIP_CUT_NEW,
+    CHIP_CUT_GARBAGE,
+    CHIP_CUT_HALF, /**< first half new, second half old */
+    CHIP_CUT_COUNT
+};
+
+struct chip {
+    uint8_t image[PROTO_IMAGE_MAX_SIZE];
+    uint8_t home[2][PROTO_VAULT_HOME_SIZE];
+    uint8_t sflash[0x800];
+    uint8_t mailbox[PROTO_MAILBOX_SIZE];
+    uint8_t fuse[64];
+    uint32_t protection;
+    bool smpu_ignores_writes;
+
+    enum chip_noise noise;
+    uint64_t noise_state;
+    uint64_t noise_good_words; /**< words before @ref noise takes effect */
+
+    uint64_t flash_operations; /**< since chip_reset_counters() */
+    uint64_t cut_at;           /**< number of the operation in which power goes; 0 = never */
+    enum chip_cut cut;
+    uint64_t refuse_from; /**< first operation that the ROM refuses; 0 = none */
+    jmp_buf *power_lost;  /**< where a cut jumps to */
+    unsigned resets;
+    bool ipc_stuck; /**< somebody else holds the lock for ever */
+};
+
+extern struct chip chip;
+
+/** A fresh chip with an image whose binding block is empty. @p number tells chips apart. */
+void chip_new(uint8_t number);
+
+/** Put a binding block, sealed, into the image. */
+void chip_bind(const uint8_t *authority_0, const uint8_t *authority_1, bool lab);
+
+/** Power comes back: registers and mailbox are at their reset values. */
+void chip_power_on(void);
+
+/** No cuts, no refusals, operations counted from 0. */
+void chip_reset_counters(void);
+
+#endif
