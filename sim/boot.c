@@ -148,6 +148,7 @@ void sim_boot_begin(struct sim_chip *chip)
     memset(&chip->regs, 0, sizeof(chip->regs));
     sim_regs_reset(chip);
     sim_prot_reset(chip);
+    sim_prot_rom(chip);
     sim_crypto_reset(chip);
     sim_core_reset(&chip->cm0);
     sim_core_reset(&chip->cm4);

@@ -60,6 +60,14 @@ static void fifo_word(struct sim_chip *chip, uint32_t word)
     crypto->operand_left--;
 }
 
+/* Drops what was queued; a draw that waits for ever is what gets stuck in it. */
+static void clear_fifo(struct sim_chip *chip)
+{
+    chip->crypto.operand_left = 0;
+    chip->crypto.trng.stuck = false;
+    chip->event_ps[SIM_EVENT_TRNG] = SIM_NEVER;
+}
+
 static bool busy(const struct sim_chip *chip)
 {
     return chip->event_ps[SIM_EVENT_TRNG] != SIM_NEVER || chip->crypto.trng.stuck;
@@ -208,7 +216,7 @@ bool sim_crypto_write(
         return true;
     case 0x040:
         if ((value & 1U << 16) != 0)
-            crypto->operand_left = 0;
+            clear_fifo(chip);
         crypto->ff_ctl = value & 0x20007U;
         return true;
     case 0x048:

@@ -278,6 +278,7 @@ bool sim_efuse_window(struct sim_chip *chip, const struct sim_access *access, ui
 bool sim_efuse_blow(struct sim_chip *chip, unsigned byte, unsigned bit);
 void sim_regs_reset(struct sim_chip *chip);
 void sim_prot_reset(struct sim_chip *chip);
+void sim_prot_rom(struct sim_chip *chip);
 void sim_crypto_reset(struct sim_chip *chip);
 void sim_trng_draw(struct sim_chip *chip, unsigned bits);
 void sim_trng_event(struct sim_chip *chip);

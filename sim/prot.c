@@ -21,6 +21,17 @@ void sim_prot_reset(struct sim_chip *chip)
     }
 }
 
+/* What the ROM sets up before anything else runs: its stack in the last 2 KB of RAM, and the two
+ * structs it uses, are for context 0 alone. */
+void sim_prot_rom(struct sim_chip *chip)
+{
+    struct sim_smpu *stack = &chip->regs.smpu[15];
+    stack->addr0 = SIM_RAM_BASE + SIM_RAM_SIZE - 2048;
+    stack->att0 = ENABLED | 10U << 24 | 0x140U;
+    stack->att1 = ENABLED | 0x07000149U;
+    chip->regs.smpu[14].att1 = ENABLED | 0x07000149U;
+}
+
 static bool has_master(unsigned master)
 {
     return master == 0 || master == 1 || master == 14 || master == 15;
