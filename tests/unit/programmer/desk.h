@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_UNIT_PROGRAMMER_DESK_H
+#define TESTS_UNIT_PROGRAMMER_DESK_H
+
+/** @file A link to a whole simulated board, in the same process. */
+
+#include "programmer/psoc6.h"
+#include "sim/board.h"
+
+struct desk {
+    struct sim_board *board;
+    struct prg_link *link;
+    struct prg_psoc6 *chip;
+};
+
+/** A factory-fresh BLE-2 board with unique id 0x0123456789ABCDEF; @p packet_size 0 = 512. */
+void desk_init(struct desk *desk, uint16_t packet_size);
+void desk_done(struct desk *desk);
+
+/** Acquire and insist that it worked. */
+void desk_acquire(struct desk *desk);
+
+#endif
