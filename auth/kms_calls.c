@@ -6,7 +6,6 @@
 #include "auth/kms_private.h"
 #include "base/base64.h"
 #include "base/hex.h"
-#include "device-fw/protocol/layout.h"
 
 #define PATH_SIZE 256
 
@@ -150,7 +149,7 @@ enum base_status auth_kms_read_unit(
     static const char *const states[] = { "unknown", "registered", "open", "confirmed", "scrapped",
         "elsewhere" };
     struct auth_unit unit = { .lot = "" };
-    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    uint8_t chip_id[8];
     size_t state = 0;
     enum base_status status = base_json_get_choice(object, "state", states, 6, &state, err);
     unit.state = (enum auth_unit_state)state;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_LPA_KMS_H
+#define CMD_LPA_KMS_H
+
+/** @file Verbs of lpa-kms, spread over several files, and what they share. */
+
+#include <getopt.h>
+
+#include "cmd/cli.h"
+#include "kms/admin.h"
+#include "kms/home.h"
+
+#define KMS_EXIT_USAGE 2
+
+/** Every option of every verb; a verb takes those whose letters stand in its list. */
+struct kms_args {
+    const char *dir, *listen, *port_file, *image, *lorawan, *join_eui, *deveui_first, *trust;
+    const char *restrict_policy, *lock, *expires, *role, *csr, *log_key, *out, *lot, *profile;
+    const char *deveui_count, *target, *allowance;
+    bool dev, unattended, consent_tofu, json, scrap_open, permit, verbose, log_key_wanted;
+    const char *words[2]; /**< what is not an option */
+    int word_count;
+};
+
+/**
+ * Read options and words.
+ *
+ * @param letters  options that this verb takes, by the letters of the table in lpa-kms_args.c
+ * @param words    how many words besides options the verb wants
+ */
+BASE_MUST_CHECK
+enum base_status kms_args_read(int argc, char **argv, const char *letters, int words,
+    struct kms_args *ret_args, struct base_err *err);
+
+/** Open the home that --dir names. */
+BASE_MUST_CHECK
+enum base_status kms_args_open(
+    const struct kms_args *args, struct kms_home *ret_home, struct base_err *err);
+
+BASE_MUST_CHECK
+enum base_status kms_args_number(const char *text, const char *what, int64_t min, int64_t max,
+    int64_t *ret_number, struct base_err *err);
+/** "provision", "personalise", and for testers "tester", "personaliser"; NULL: the first. */
+BASE_MUST_CHECK
+enum base_status kms_args_role(const char *text, enum kms_role *ret_role, struct base_err *err);
+/** "+30d", "+12h", or RFC 3339 in UTC ("2026-12-31T12:00:00Z"). */
+BASE_MUST_CHECK
+enum base_status kms_args_time(
+    const char *text, int64_t now_us, int64_t *ret_us, struct base_err *err);
+
+int kms_verb_lot(const struct cli_program *program, int argc, char **argv);
+int kms_verb_tester(const struct cli_program *program, int argc, char **argv);
+int kms_verb_station(const struct cli_program *program, int argc, char **argv);
+int kms_verb_unit(const struct cli_program *program, int argc, char **argv);
+int kms_verb_serve(const struct cli_program *program, int argc, char **argv);
+
+/** A verb of a verb, such as "add" of "lot". */
+struct kms_subverb {
+    const char *name;
+    enum base_status (*run)(int argc, char **argv, struct base_err *err);
+};
+
+/** Dispatch argv[1]; argv[0] is the verb. Returns the exit code. */
+int kms_subverb_run(const struct cli_program *program, const struct kms_subverb *verbs,
+    size_t count, int argc, char **argv);
+
+#endif

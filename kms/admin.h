@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KMS_ADMIN_H
+#define KMS_ADMIN_H
+
+/**
+ * @file
+ * What the KMS's operator does on its host: lots, testers, stations. Works on the store directly,
+ * also while a server runs on it; each call is one transaction.
+ */
+
+#include "base/buf.h"
+#include "kms/home.h"
+#include "kms/rows.h"
+
+struct kms_lot_request {
+    const char *id;
+    const uint8_t *image; /**< bytes of the bound image file */
+    size_t image_length;
+    uint8_t lorawan; /**< enum proto_lorawan */
+    uint8_t join_eui[8];
+    uint8_t profile[4];
+    uint64_t deveui_first;
+    int64_t deveui_count;
+    int64_t target;
+    int64_t allowance;
+    enum kms_trust trust;
+    bool consent_tofu;
+    bool restrict_none; /**< false: something else was asked for */
+    bool lock_none;
+    bool unattended;
+    int64_t expires_us;
+};
+
+/**
+ * Add a lot.
+ *
+ * @return BASE_OK; BASE_E_EXISTS (id, or the DevEUI range overlaps another lot's);
+ * BASE_E_UNSUPPORTED (restrict, lock, attested: not by this version); BASE_E_DENIED (tofu without
+ * consent, lab image in production); BASE_E_ARG (numbers); BASE_E_VERIFY (image: not whole, not
+ * bound to this KMS)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_lot_add(
+    struct kms_home *home, const struct kms_lot_request *request, struct base_err *err);
+
+struct kms_lot_view {
+    struct kms_lot lot;
+    struct kms_counts counts;
+};
+
+/** BASE_E_NOTFOUND: no such lot. */
+BASE_MUST_CHECK
+enum base_status kms_admin_lot_view(
+    struct kms_home *home, const char *id, struct kms_lot_view *ret_view, struct base_err *err);
+
+/**
+ * Close a lot for good.
+ *
+ * @param scrap_open  scrap what is open (the caller holds the operator's permit)
+ * @param[out] ret_view  after closing: granted = confirmed + scrapped, open = 0
+ * @return BASE_OK, also when it was closed before; BASE_E_NOTFOUND; BASE_E_BUSY with code
+ * "open_grants": open grants and no @p scrap_open; BASE_E_CORRUPT: the books do not balance
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_lot_close(struct kms_home *home, const char *id, bool scrap_open,
+    struct kms_lot_view *ret_view, struct base_err *err);
+
+/**
+ * Add a tester and draw the TOTP secret.
+ *
+ * @param[out] ret_uri  otpauth URI with NUL: shown once, then wiped by the caller
+ * @return BASE_OK; BASE_E_EXISTS; BASE_E_ARG (name)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_tester_add(struct kms_home *home, const char *name, enum kms_role role,
+    struct base_secret *ret_uri, struct base_err *err);
+/** End a tester's access; sessions end with it. BASE_E_NOTFOUND. */
+BASE_MUST_CHECK
+enum base_status kms_admin_tester_revoke(
+    struct kms_home *home, const char *name, struct base_err *err);
+
+/**
+ * Sign a station's request and remember the station.
+ *
+ * @param csr          PEM text; hostile
+ * @param log_vkey     public key of the station's audit log, "name+id+key"
+ * @param certificate  PEM text is appended
+ * @return BASE_OK; BASE_E_EXISTS (name or log key in use); BASE_E_ARG (name, request, key)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_station_add(struct kms_home *home, const char *name, const char *csr,
+    const char *log_vkey, enum kms_role role, struct base_buf *certificate, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_admin_station_revoke(
+    struct kms_home *home, const char *name, struct base_err *err);
+
+#endif
