@@ -31,8 +31,8 @@ void base_err_clear(struct base_err *err)
     }
 }
 
-static enum base_status set_v(struct base_err *err, enum base_status status, const char *domain,
-    int64_t detail, const char *format, va_list args)
+static enum base_status __attribute__((format(printf, 5, 0))) set_v(struct base_err *err,
+    enum base_status status, const char *domain, int64_t detail, const char *format, va_list args)
 {
     if (err == NULL || err->status != BASE_OK) {
         return status;
