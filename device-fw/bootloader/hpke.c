@@ -76,7 +76,7 @@ static void extract_and_expand(const struct bl_hpke_keys *keys, const uint8_t *e
         { keys->sender_public, auth ? PROTO_PUBLIC_KEY_SIZE : 0U },
     };
 
-    bl_hmac(NULL, 0, ikm, sizeof(ikm) / sizeof(ikm[0]), prk);
+    bl_hmac(version_label, 0, ikm, sizeof(ikm) / sizeof(ikm[0]), prk);
     bl_hkdf_expand(prk, info, sizeof(info) / sizeof(info[0]), PROTO_HASH_SIZE, ret_shared);
     bl_wipe(prk, sizeof(prk));
 }
@@ -92,8 +92,8 @@ static void key_schedule(uint8_t mode, const uint8_t shared[PROTO_HASH_SIZE], co
     const struct bl_part context_part = BYTES_PART(context);
 
     context[0] = mode;
-    labeled_extract(NULL, 0, "psk_id_hash", &nothing, context + 1);
-    labeled_extract(NULL, 0, "info_hash", &info_part, context + 1 + PROTO_HASH_SIZE);
+    labeled_extract(version_label, 0, "psk_id_hash", &nothing, context + 1);
+    labeled_extract(version_label, 0, "info_hash", &info_part, context + 1 + PROTO_HASH_SIZE);
     labeled_extract(shared, PROTO_HASH_SIZE, "secret", &nothing, secret);
     labeled_expand(secret, "key", &context_part, BL_HPKE_KEY_SIZE, ret_hpke->key);
     labeled_expand(secret, "base_nonce", &context_part, BL_HPKE_NONCE_SIZE, ret_hpke->base_nonce);

@@ -72,8 +72,8 @@
 #define BL_CRYPTO_TR_MON_CTL_STREAM 0x00000002U
 #define BL_CRYPTO_TR_MON_CMD        0x401102C8U
 #define BL_CRYPTO_TR_MON_CMD_START  0x00000003U /* adaptive proportion and repetition count */
-#define BL_CRYPTO_TR_MON_RC_CTL     0x401102D0U
-#define BL_CRYPTO_TR_MON_AP_CTL     0x401102E0U
+#define BL_CRYPTO_TR_MON_RC_CTL     0x401102D0U /* cut-off count */
+#define BL_CRYPTO_TR_MON_AP_CTL     0x401102E0U /* window - 1 << 16 | cut-off count */
 #define BL_CRYPTO_INTR              0x401107C0U
 #define BL_CRYPTO_INTR_TR_READY     0x00000008U
 #define BL_CRYPTO_INTR_ERRORS       0x001F0000U /* opcode, condition, bus, AP, RC */

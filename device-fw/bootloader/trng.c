@@ -2,6 +2,7 @@
 #include "device-fw/bootloader/trng.h"
 
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/health.h"
 #include "device-fw/bootloader/regs.h"
 
 #define BITS_PER_READ 32U
@@ -16,6 +17,9 @@ void bl_trng_start(void)
     bl_hal_write32(BL_CRYPTO_TR_FIRO, BL_CRYPTO_TR_POLYNOMIAL);
     bl_hal_write32(BL_CRYPTO_TR_CTL1, BL_CRYPTO_TR_CTL1_ALL);
     bl_hal_write32(BL_CRYPTO_TR_MON_CTL, BL_CRYPTO_TR_MON_CTL_STREAM);
+    bl_hal_write32(BL_CRYPTO_TR_MON_RC_CTL, BL_HEALTH_REPETITION_CUTOFF);
+    bl_hal_write32(
+        BL_CRYPTO_TR_MON_AP_CTL, (BL_HEALTH_WINDOW - 1U) << 16 | BL_HEALTH_PROPORTION_CUTOFF);
     bl_hal_write32(BL_CRYPTO_TR_MON_CMD, BL_CRYPTO_TR_MON_CMD_START);
 }
 

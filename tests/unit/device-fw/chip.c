@@ -315,6 +315,8 @@ static bool write_crypto(uint32_t address, uint32_t value)
     case BL_CRYPTO_TR_GARO:
     case BL_CRYPTO_TR_FIRO:
     case BL_CRYPTO_TR_MON_CTL:
+    case BL_CRYPTO_TR_MON_RC_CTL:
+    case BL_CRYPTO_TR_MON_AP_CTL:
     case BL_CRYPTO_TR_MON_CMD:
         return true;
     default:
