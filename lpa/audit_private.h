@@ -47,6 +47,7 @@ enum base_status lpa_audit_refuse(struct base_err *err, const char *code, const 
 
 /** Sign the present head and store it; @p note gets the text. Called with the lock held, after all
  * records are durable. */
+BASE_MUST_CHECK
 enum base_status lpa_audit_sign_head(
     struct lpa_audit *audit, struct base_buf *note, struct base_err *err);
 

@@ -31,27 +31,39 @@ enum base_status lpa_job_refuse(struct base_err *err, enum base_status status, c
 struct lpa_event lpa_job_event(const struct lpa_job *job, enum lpa_event_id id);
 
 /** Append an event; false results carry err's code and sentence. */
+BASE_MUST_CHECK
 enum base_status lpa_job_log(
     struct lpa_job *job, const struct lpa_event *event, struct base_err *err);
 
 /** Take a fresh hello and refuse when it is another chip's (rule 1). */
+BASE_MUST_CHECK
 enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err);
 
 /* Rows of lpa/job_keys.c. */
 bool lpa_due_receipt(const struct lpa_job *job);
+BASE_MUST_CHECK
 enum base_status lpa_do_receipt(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status lpa_check_receipt(struct lpa_job *job, struct base_err *err);
 bool lpa_due_confirm(const struct lpa_job *job);
+BASE_MUST_CHECK
 enum base_status lpa_do_confirm(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status lpa_check_confirm(struct lpa_job *job, struct base_err *err);
 bool lpa_due_register(const struct lpa_job *job);
+BASE_MUST_CHECK
 enum base_status lpa_do_register(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status lpa_check_register(struct lpa_job *job, struct base_err *err);
 bool lpa_due_grant(const struct lpa_job *job);
+BASE_MUST_CHECK
 enum base_status lpa_do_grant(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status lpa_check_grant(struct lpa_job *job, struct base_err *err);
 bool lpa_due_install(const struct lpa_job *job);
+BASE_MUST_CHECK
 enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status lpa_check_install(struct lpa_job *job, struct base_err *err);
 
 #endif

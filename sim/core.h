@@ -48,9 +48,10 @@ enum sim_exception {
 #define SIM_ATTENTION_BPU       4U  /**< breakpoint comparators are on */
 #define SIM_ATTENTION_SLEEP     8U  /**< in WFI or WFE */
 #define SIM_ATTENTION_LOCKUP    16U /**< locked up */
-#define SIM_ATTENTION_HELD      32U /**< held by the system: reset, power, boot, ROM waiting for flash \
-                                     */
-#define SIM_ATTENTION_STOP  64U     /**< the test stop address is armed */
+#define SIM_ATTENTION_HELD                                                                         \
+    32U                         /**< held by the system: reset, power, boot, ROM waiting for flash \
+                                 */
+#define SIM_ATTENTION_STOP  64U /**< the test stop address is armed */
 #define SIM_ATTENTION_YIELD 128U /**< leave the loop: the outside world changed */
 
 struct sim_tlb_entry {

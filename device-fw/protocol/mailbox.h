@@ -27,7 +27,7 @@
 #define PROTO_MAILBOX_MAGIC_AT                                                                     \
     0x00U /**< device: PROTO_MAILBOX_MAGIC once it listens, 0 otherwise */
 #define PROTO_MAILBOX_VERSION_AT      0x04U /**< device: PROTO_VERSION */
-#define PROTO_MAILBOX_BOOT_AT         0x08U /**< device: random word, another one after each reset */
+#define PROTO_MAILBOX_BOOT_AT         0x08U /**< device: random word, another after each reset */
 #define PROTO_MAILBOX_REQ_COMMAND_AT  0x10U
 #define PROTO_MAILBOX_REQ_LENGTH_AT   0x14U /**< payload bytes */
 #define PROTO_MAILBOX_REQ_CRC_AT      0x18U /**< proto_mailbox_crc() of the request */
