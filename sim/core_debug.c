@@ -101,7 +101,11 @@ static void transfer_in(struct sim_core *core, uint32_t select, uint32_t value)
     } else if (select == 16) {
         sim_core_set_xpsr_flags(core, value);
         core->thumb = (value >> 24 & 1U) != 0;
+        /* The written exception replaces the present one: tools start code in Thread mode out of a
+         * fault handler this way, and it must neither lock up nor spoil the next return. */
+        core->active &= ~(UINT64_C(1) << core->ipsr);
         core->ipsr = value & 0x3FU;
+        core->active |= core->ipsr != 0 ? UINT64_C(1) << core->ipsr : 0;
     } else if (select == 20) {
         core->primask = (value & 1U) != 0;
         sim_core_set_control(core, value >> 24);
