@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * Stands in for libhidapi under LD_PRELOAD, so that a tool which knows CMSIS-DAP v1 (HID) only, such
- * as OpenOCD 0.12, talks to a simulated probe: one "device" whose reports go over TCP to the port in
- * HID_OVER_TCP_PORT. The probe must offer packets of 64 bytes.
+ * Stands in for libhidapi under LD_PRELOAD, so that a tool which knows CMSIS-DAP v1 (HID) only,
+ * such as OpenOCD 0.12, talks to a simulated probe: one "device" whose reports go over TCP to the
+ * port in HID_OVER_TCP_PORT. The probe must offer packets of 64 bytes.
  */
 #include <arpa/inet.h>
 #include <hidapi/hidapi.h>
