@@ -199,6 +199,16 @@ void sim_chip_set_xres(struct sim_chip *chip, bool low)
     }
 }
 
+/* What RAM holds after power-up: noise, the same for the same die and moment. */
+static void fill_ram(struct sim_chip *chip)
+{
+    uint64_t state = chip->unique_id ^ chip->time_ps;
+    for (uint32_t i = 0; i < SIM_RAM_SIZE; i += 4) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        sim_mem_put32(chip->ram + i, (uint32_t)(state >> 32));
+    }
+}
+
 void sim_chip_set_power(struct sim_chip *chip, bool on)
 {
     chip->cut_due = false;
@@ -207,13 +217,13 @@ void sim_chip_set_power(struct sim_chip *chip, bool on)
     chip->powered = on;
     if (on) {
         chip->reset_cause = 0;
+        fill_ram(chip);
         if (!chip->xres_low)
             sim_boot_begin(chip);
         return;
     }
     sim_flash_cut(chip);
     stop_everything(chip);
-    memset(chip->ram, 0, sizeof(chip->ram));
     uint64_t now = chip->time_ps;
     sim_core_init(&chip->cm0, chip, false);
     sim_core_init(&chip->cm4, chip, true);
@@ -283,6 +293,8 @@ enum sim_bus_result sim_chip_ap_access(struct sim_chip *chip, enum sim_ap ap, ui
         return SIM_BUS_FAULT;
     if (ap == SIM_AP_CM0 && (chip->regs.cm0_ctl & 1U) != 0)
         return SIM_BUS_WAIT; /* SLV_STALL */
+    if (ap == SIM_AP_CM4 && (chip->regs.cm4_pwr_ctl & 3U) == 0 && !chip->debug_power)
+        return SIM_BUS_FAULT; /* its domain has no power */
     struct sim_access access = ap_access(chip, ap);
     access.kind = write ? SIM_PERM_WRITE : SIM_PERM_READ;
     access.privileged = privileged;

@@ -7,10 +7,17 @@
 #include "sim/core.h"
 #include "sim/mem.h"
 
-#define CORE_FAULT (-1) /**< instead of a cycle count: the instruction faulted */
+#define CORE_FAULT    (-1) /**< instead of a cycle count: the instruction faulted */
+#define CYCLES_MEMORY 2
+#define CYCLES_BRANCH 2
 
 /** Execute one 16-bit instruction whose address is r[15] - 2. Returns cycles or CORE_FAULT. */
 int sim_core_exec(struct sim_core *core, uint32_t insn);
+
+/* Encoding groups that live in core_branch.c. */
+int sim_core_exec_branch_cond(struct sim_core *core, uint32_t insn);
+int sim_core_exec_branch(struct sim_core *core, uint32_t insn);
+int sim_core_exec_wide(struct sim_core *core, uint32_t first);
 
 /* Slow paths of the memory accesses below. */
 bool sim_core_load_slow(
@@ -53,6 +60,12 @@ void sim_core_systick_sync(struct sim_core *core);
 bool sim_core_debug_read(struct sim_core *core, uint32_t address, uint32_t *ret_value);
 bool sim_core_debug_write(struct sim_core *core, uint32_t address, uint32_t value);
 bool sim_core_id_read(const struct sim_core *core, uint32_t address, uint32_t *ret_value);
+
+/** The field of @p count bits from bit @p low. */
+static inline uint32_t bits(uint32_t insn, unsigned low, unsigned count)
+{
+    return (insn >> low) & ((1U << count) - 1);
+}
 
 static inline uint32_t sim_core_key(const struct sim_core *core, uint32_t address)
 {
