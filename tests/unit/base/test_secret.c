@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/secret.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void refuses_sizes(void **state)
+{
+    (void)state;
+    struct base_secret secret;
+    struct base_err err = { 0 };
+    assert_int_equal(base_secret_init(&secret, 0, &err), BASE_E_ARG);
+    assert_null(secret.data);
+    assert_string_not_equal(err.message, "");
+    assert_int_equal(base_secret_init(&secret, ((size_t)1 << 20) + 1, NULL), BASE_E_ARG);
+    assert_int_equal(base_secret_init(&secret, SIZE_MAX, NULL), BASE_E_ARG);
+    base_secret_done(&secret);
+    base_secret_done(NULL);
+}
+
+/* Does the mapping of this address carry a flag (man 5 proc, smaps, VmFlags)? */
+static bool mapping_has_flag(const void *address, const char *flag)
+{
+    FILE *file = fopen("/proc/self/smaps", "re");
+    assert_non_null(file);
+    char line[512];
+    bool here = false;
+    bool found = false;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char *dash = NULL;
+        uintmax_t start = strtoumax(line, &dash, 16);
+        if (dash != line && *dash == '-') {
+            uintmax_t end = strtoumax(dash + 1, NULL, 16);
+            here = start <= (uintptr_t)address && (uintptr_t)address < end;
+        } else if (here && strncmp(line, "VmFlags:", 8) == 0) {
+            found = strstr(line, flag) != NULL;
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+    return found;
+}
+
+static void pages_are_locked_and_left_out(void **state)
+{
+    (void)state;
+    struct base_secret secret;
+    assert_int_equal(base_secret_init(&secret, 32, NULL), BASE_OK);
+    assert_true(mapping_has_flag(secret.data, " lo")); /* locked: never swapped out */
+    assert_true(mapping_has_flag(secret.data, " dd")); /* not in core dumps */
+    assert_true(mapping_has_flag(secret.data, " wf")); /* zeros in a forked child */
+    /* The check itself can fail: an ordinary page has none of it. */
+    void *page = aligned_alloc(65536, 65536);
+    assert_non_null(page);
+    memset(page, 1, 65536);
+    assert_false(mapping_has_flag(page, " dd"));
+    free(page);
+    base_secret_done(&secret);
+}
+
+static void a_forked_child_sees_zeros(void **state)
+{
+    (void)state;
+    struct base_secret secret;
+    assert_int_equal(base_secret_copy(&secret, "key", 3, NULL), BASE_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(memcmp(secret.data, "\0\0\0", 3) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_memory_equal(secret.data, "key", 3);
+    base_secret_done(&secret);
+}
+
+static void done_forgets(void **state)
+{
+    (void)state;
+    struct base_secret secret;
+    assert_int_equal(base_secret_copy(&secret, "key", 3, NULL), BASE_OK);
+    assert_int_equal(secret.length, 3);
+    base_secret_done(&secret);
+    assert_null(secret.data);
+    assert_int_equal(secret.length, 0);
+    base_secret_done(&secret);
+    char text[] = "key";
+    base_wipe(text, sizeof(text));
+    assert_memory_equal(text, "\0\0\0\0", 4);
+}
+
+static void compares(void **state)
+{
+    (void)state;
+    assert_true(base_equal_ct("abc", "abc", 3));
+    assert_true(base_equal_ct("abc", "xyz", 0));
+    for (size_t i = 0; i < 24; i++) {
+        char other[] = "abc";
+        other[i / 8] = (char)(other[i / 8] ^ 1 << i % 8);
+        assert_false(base_equal_ct("abc", other, 3));
+    }
+}
+
+static void reads_one_line_of_a_descriptor(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct base_secret secret;
+    struct base_err err = { 0 };
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(write(ends[1], "123456\nrest\n\n12345678", 21), 21);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(base_secret_read_fd(&secret, ends[0], 6, NULL), BASE_OK);
+    assert_int_equal(secret.length, 6);
+    assert_memory_equal(secret.data, "123456", 6);
+    base_secret_done(&secret);
+    assert_int_equal(base_secret_read_fd(&secret, ends[0], 6, NULL), BASE_OK);
+    assert_memory_equal(secret.data, "rest", 4);
+    base_secret_done(&secret);
+    assert_int_equal(base_secret_read_fd(&secret, ends[0], 6, &err), BASE_E_ARG); /* empty */
+    assert_string_not_equal(err.message, "");
+    assert_int_equal(base_secret_read_fd(&secret, ends[0], 6, NULL), BASE_E_ARG); /* too long */
+    assert_null(secret.data);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(base_secret_read_fd(&secret, -1, 6, NULL), BASE_E_IO);
+}
+
+static void reads_private_files_only(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/lpa-secret-XXXXXX";
+    int fd = mkostemp(path, O_CLOEXEC);
+    struct base_secret secret;
+    struct base_err err = { 0 };
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "line 1\nline 2\n", 14), 14);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(base_secret_read_file(&secret, path, 14, NULL), BASE_OK);
+    assert_int_equal(secret.length, 14);
+    base_secret_done(&secret);
+    assert_int_equal(base_secret_read_file(&secret, path, 13, NULL), BASE_E_ARG);
+    static const mode_t open_modes[] = { 0640, 0604, 0660, 0644, 0610 };
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        assert_int_equal(chmod(path, open_modes[i]), 0);
+        assert_int_equal(base_secret_read_file(&secret, path, 100, NULL), BASE_E_CONFIG);
+    }
+    assert_int_equal(base_secret_read_file(&secret, path, 100, &err), BASE_E_CONFIG);
+    assert_non_null(strstr(err.message, "0610"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(base_secret_read_file(&secret, path, 100, NULL), BASE_E_NOTFOUND);
+    assert_int_equal(base_secret_read_file(&secret, "/tmp", 100, NULL), BASE_E_CONFIG);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(base_secret_read_file(&secret, path, 100, NULL), BASE_E_IO);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void hardened_process_dumps_no_core(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit = { 1, 1 };
+        base_secret_harden_process();
+        bool ok = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0 &&
+                  limit.rlim_cur == 0 && limit.rlim_max == 0;
+        _exit(ok ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_sizes),
+        cmocka_unit_test(reads_one_line_of_a_descriptor),
+        cmocka_unit_test(reads_private_files_only),
+        cmocka_unit_test(pages_are_locked_and_left_out),
+        cmocka_unit_test(a_forked_child_sees_zeros),
+        cmocka_unit_test(done_forgets),
+        cmocka_unit_test(compares),
+        cmocka_unit_test(hardened_process_dumps_no_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
