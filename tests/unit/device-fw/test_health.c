@@ -53,6 +53,26 @@ static void proportion_fails_at_its_cutoff(void **state)
     assert_false(feed_window(BL_HEALTH_WINDOW - BL_HEALTH_PROPORTION_CUTOFF));
 }
 
+/* Balanced patterns that repeat: neither of the two tests above sees them. */
+static void short_periods_fail(void **state)
+{
+    (void)state;
+    for (unsigned period = 2; period <= BL_HEALTH_LAGS; period++) {
+        struct bl_health health;
+        bool good = true;
+
+        bl_health_init(&health);
+        for (unsigned word = 0; word < 3 * BL_HEALTH_WINDOW / 32; word++) {
+            uint32_t bits = 0;
+
+            for (unsigned i = 0; i < 32; i++)
+                bits |= ((32 * word + i) % period % 2) << i;
+            good = bl_health_feed(&health, bits) && good;
+        }
+        assert_false(good);
+    }
+}
+
 static void good_noise_passes(void **state)
 {
     static struct bl_random random_state;
@@ -90,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repetition_fails_at_its_cutoff),
         cmocka_unit_test(proportion_fails_at_its_cutoff),
+        cmocka_unit_test(short_periods_fail),
         cmocka_unit_test(good_noise_passes),
         cmocka_unit_test(bad_noise_gives_zeros),
     };
