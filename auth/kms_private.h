@@ -33,9 +33,11 @@ enum base_status auth_kms_call(struct auth_kms *kms, const struct auth_api_call 
     json_t **ret_answer, struct base_err *err);
 
 /** Fill @p err from a problem document in kms->body. */
+BASE_MUST_CHECK
 enum base_status auth_kms_problem(struct auth_kms *kms, int http_status, struct base_err *err);
 
 /** The answer does not have the form that kms/openapi.yaml gives it. */
+BASE_MUST_CHECK
 enum base_status auth_kms_odd_answer(struct base_err *err);
 
 /** Read a unit object of the API; @p ret_chip_id may be NULL. */

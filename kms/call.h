@@ -65,10 +65,12 @@ struct kms_call {
     char args[2][KMS_ID_SIZE];  /**< path parts in the places of the route's stars */
 };
 
-/**
- * Write a problem document (RFC 9457) and return BASE_E_DENIED, which makes the caller roll back.
- * The sentence names the cause and the next action; no secret.
- */
+/** Write a problem document (RFC 9457). The sentence names cause and next action; no secret. */
+void kms_call_problem(struct kms_call *call, enum kms_problem problem, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** The same, and return BASE_E_DENIED, which makes the caller roll back. */
+BASE_MUST_CHECK
 enum base_status kms_refuse(struct kms_call *call, enum kms_problem problem, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 
@@ -83,6 +85,7 @@ enum base_status kms_call_body(struct kms_call *call, const char *const *names, 
     json_t **ret_object, struct base_err *err);
 
 /** Turn a failed getter (@p err) into a refusal "request_bad" and clear it. */
+BASE_MUST_CHECK
 enum base_status kms_refuse_body(struct kms_call *call, struct base_err *err);
 
 /** Note an event of this call. */
@@ -102,14 +105,32 @@ enum base_status kms_grant_json(
 /** "tofu", "manifest", "attested". */
 const char *kms_trust_name(enum kms_trust trust);
 
-/* Handlers, one per route; see kms/openapi.yaml. */
+/** A route's work. BASE_OK: answered, commit. BASE_E_DENIED: refused, roll back. */
 typedef enum base_status kms_handler_fn(struct kms_call *call, struct base_err *err);
-kms_handler_fn kms_handle_login, kms_handle_logout;
-kms_handler_fn kms_handle_get_lot, kms_handle_get_unit, kms_handle_list_grants;
-kms_handler_fn kms_handle_register_unit;
-kms_handler_fn kms_handle_grant, kms_handle_receipt, kms_handle_scrap;
-kms_handler_fn kms_handle_checkpoint;
-kms_handler_fn kms_handle_keys;
+
+/* Handlers, one per route; see kms/openapi.yaml. */
+BASE_MUST_CHECK
+enum base_status kms_handle_login(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_logout(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_get_lot(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_get_unit(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_list_grants(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_grant(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_receipt(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_checkpoint(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_keys(struct kms_call *call, struct base_err *err);
 
 /** Check the bearer token against store and certificate, and move its idle time on. */
 BASE_MUST_CHECK

@@ -74,15 +74,29 @@ static void write_problem(
     }
 }
 
+static void write_formatted(
+    struct kms_call *call, enum kms_problem problem, const char *format, va_list args)
+{
+    char detail[BASE_ERR_MESSAGE_SIZE];
+    (void)vsnprintf(detail, sizeof(detail), format, args);
+    write_problem(call->response, &problems[problem], detail);
+}
+
+void kms_call_problem(struct kms_call *call, enum kms_problem problem, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_formatted(call, problem, format, args);
+    va_end(args);
+}
+
 enum base_status kms_refuse(
     struct kms_call *call, enum kms_problem problem, const char *format, ...)
 {
-    char detail[BASE_ERR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(detail, sizeof(detail), format, args);
+    write_formatted(call, problem, format, args);
     va_end(args);
-    write_problem(call->response, &problems[problem], detail);
     return BASE_E_DENIED;
 }
 
@@ -329,7 +343,7 @@ static void answer_operation(struct kms_call *call)
     } else if (strcmp(path, "/metrics") == 0) {
         answer_metrics(call);
     } else {
-        (void)kms_refuse(call, KMS_PROBLEM_NO_SUCH_CALL, "this KMS has no such call");
+        kms_call_problem(call, KMS_PROBLEM_NO_SUCH_CALL, "this KMS has no such call");
     }
 }
 
@@ -339,7 +353,7 @@ void kms_core_handle(
     struct kms_call call = { .core = core, .request = request, .response = response };
     struct base_err err = { 0 };
     if (request->body_length > KMS_BODY_MAX) {
-        (void)kms_refuse(
+        kms_call_problem(
             &call, KMS_PROBLEM_TOO_LARGE, "the body is longer than %u bytes", KMS_BODY_MAX);
     } else if (is_operation(request)) {
         answer_operation(&call);

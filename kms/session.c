@@ -59,7 +59,7 @@ static enum base_status count_failure(struct kms_call *call, struct kms_tester *
     }
     if (status == BASE_OK) {
         call->core->metrics.logins_refused++;
-        (void)kms_refuse(call, problem, "%s", sentence);
+        kms_call_problem(call, problem, "%s", sentence);
     }
     return status;
 }

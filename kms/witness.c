@@ -69,7 +69,7 @@ static enum base_status open_checkpoint(struct kms_call *call, const char *text,
 
 static enum base_status refuse_stale(struct kms_call *call, uint64_t size, struct base_err *err)
 {
-    (void)kms_refuse(call, KMS_PROBLEM_STALE,
+    kms_call_problem(call, KMS_PROBLEM_STALE,
         "this KMS cosigned size %llu of this log; prove consistency from there",
         (unsigned long long)size);
     /* The problem document carries the size, so that the station can go on from it. */

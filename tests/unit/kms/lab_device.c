@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device and the station's log of the lab. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/hash.h"
+#include "base/hex.h"
+#include "tests/unit/kms/lab.h"
+
+void lab_device_open(struct lab *lab, struct lab_device *device, uint64_t chip_id)
+{
+    struct proto_statement *statement = &device->statement;
+    memset(device, 0, sizeof(*device));
+    assert_int_equal(base_p256_generate(base_random_system(), &device->key, NULL), BASE_OK);
+    base_p256_public(device->key, statement->public_key);
+    memcpy(statement->authority_key_id, lab->home.keys.authority_key_id, 8);
+    base_put_be64(statement->chip_id, chip_id);
+    statement->silicon_id = 0x0100E207;
+    statement->lifecycle = PROTO_LIFECYCLE_NORMAL;
+    statement->flags = PROTO_FLAG_LAB;
+    statement->bootloader_version = 0x00010000;
+    memset(statement->bootloader_hash, 0x11, 32);
+    memset(statement->nonce, 0x5A, sizeof(statement->nonce));
+    statement->vault_state = PROTO_VAULT_IDENTITY;
+}
+
+void lab_device_done(struct lab_device *device)
+{
+    base_p256_free(device->key);
+    device->key = NULL;
+}
+
+void lab_statement(
+    struct lab *lab, struct lab_device *device, uint8_t ret_bytes[PROTO_STATEMENT_SIZE])
+{
+    uint8_t dh[32];
+    uint8_t prk[32];
+    uint8_t key[32];
+    struct proto_statement statement = device->statement;
+    proto_statement_encode(&statement, ret_bytes);
+    assert_int_equal(
+        base_p256_ecdh(device->key, lab->home.keys.authority.public_key, dh, NULL), BASE_OK);
+    const struct base_part ikm = { dh, sizeof(dh) };
+    base_hkdf_extract("lpa statement v1", 16, &ikm, 1, prk);
+    const struct base_part info[] = {
+        { statement.authority_key_id, 8 },
+        { statement.chip_id, 8 },
+    };
+    assert_int_equal(base_hkdf_expand(prk, info, 2, 32, key, NULL), BASE_OK);
+    const struct base_part body = { ret_bytes, PROTO_STATEMENT_BODY_SIZE };
+    base_hmac_sha256(key, 32, &body, 1, statement.mac);
+    proto_statement_encode(&statement, ret_bytes);
+}
+
+void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t *envelope,
+    uint8_t ret_roots[PROTO_ENVELOPE_PLAIN_SIZE], uint8_t ret_receipt[PROTO_RECEIPT_SIZE])
+{
+    struct proto_envelope parts;
+    struct base_hpke_key key;
+    struct base_hpke *hpke = NULL;
+    uint8_t receipt_key[32];
+    assert_int_equal(proto_envelope_decode(envelope, PROTO_ENVELOPE_SIZE, &parts), PROTO_OK);
+    const struct base_hpke_opts opts = {
+        .mode = BASE_HPKE_AUTH,
+        .kem_id = BASE_HPKE_KEM_P256,
+        .kdf_id = BASE_HPKE_KDF_SHA256,
+        .aead_id = BASE_AEAD_AES_128_GCM,
+        .info = "lpa envelope v1",
+        .info_length = 15,
+    };
+    const struct base_hpke_received received = {
+        .enc = parts.enc,
+        .enc_length = 65,
+        .sender = lab->home.keys.authority.public_key,
+        .sender_length = 65,
+    };
+    base_p256_hpke(device->key, &key);
+    assert_int_equal(base_hpke_setup_receiver(&opts, &key, &received, &hpke, NULL), BASE_OK);
+    assert_int_equal(base_hpke_open(hpke, parts.aad, PROTO_ENVELOPE_HEADER_SIZE, parts.ciphertext,
+                         PROTO_ENVELOPE_PLAIN_SIZE + 16, ret_roots, NULL),
+        BASE_OK);
+    assert_int_equal(base_hpke_export(hpke, "lpa receipt v1", 14, 32, receipt_key, NULL), BASE_OK);
+    base_hpke_free(hpke);
+    struct proto_receipt receipt = { .purpose = parts.header.purpose,
+        .key_version = parts.header.key_version };
+    memcpy(receipt.envelope_id, parts.header.envelope_id, 16);
+    memcpy(receipt.chip_id, parts.header.chip_id, 8);
+    base_sha256(envelope, PROTO_ENVELOPE_SIZE, receipt.envelope_hash);
+    memset(receipt.record_hash, 0x77, 32);
+    proto_receipt_encode(&receipt, ret_receipt);
+    const struct base_part body = { ret_receipt, PROTO_RECEIPT_BODY_SIZE };
+    base_hmac_sha256(receipt_key, 32, &body, 1, receipt.mac);
+    proto_receipt_encode(&receipt, ret_receipt);
+}
+
+void lab_log_record(struct lab_station *station, const char *record)
+{
+    uint8_t leaf[32];
+    base_merkle_leaf(record, strlen(record), leaf);
+    assert_int_equal(base_merkle_tree_append(&station->tree, leaf, NULL), BASE_OK);
+}
+
+void lab_checkpoint(struct lab_station *station, uint64_t size, char *ret_note, size_t note_size)
+{
+    struct base_checkpoint checkpoint = { .head.size = size };
+    struct base_note_signer signer;
+    struct base_buf body;
+    struct base_buf note;
+    base_buf_init(&body, 4096);
+    base_buf_init(&note, 4096);
+    memcpy(checkpoint.origin, station->key.verifier.name, sizeof(checkpoint.origin));
+    assert_int_equal(
+        base_merkle_tree_root(&station->tree, size, checkpoint.head.root, NULL), BASE_OK);
+    assert_int_equal(base_checkpoint_format(&checkpoint, &body, NULL), BASE_OK);
+    base_note_key_signer(&station->key, &signer);
+    assert_int_equal(
+        base_note_sign(&signer, (const char *)body.data, body.length, 0, &note, NULL), BASE_OK);
+    assert_true(note.length < note_size);
+    memcpy(ret_note, note.data, note.length);
+    ret_note[note.length] = '\0';
+    base_buf_done(&body);
+    base_buf_done(&note);
+}
+
+static json_t *proof_json(const struct base_merkle_proof *proof)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < proof->count; i++) {
+        char text[BASE_BASE64_SIZE(32)];
+        base_base64_encode(proof->hashes[i], 32, text);
+        (void)json_array_append_new(array, json_string(text));
+    }
+    return array;
+}
+
+static void dump(json_t *object, char *ret_text, size_t size)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    assert_non_null(text);
+    assert_true(strlen(text) < size);
+    memcpy(ret_text, text, strlen(text) + 1);
+    free(text);
+    json_decref(object);
+}
+
+void lab_witness_body(
+    struct lab_station *station, uint64_t old_size, uint64_t size, char *ret_body, size_t body_size)
+{
+    char note[2048];
+    struct base_merkle_proof proof = { .count = 0 };
+    lab_checkpoint(station, size, note, sizeof(note));
+    if (old_size <= size) {
+        assert_int_equal(
+            base_merkle_tree_consistency(&station->tree, old_size, size, &proof, NULL), BASE_OK);
+    }
+    dump(json_pack("{s:I, s:o, s:s}", "old_size", (json_int_t)old_size, "proof", proof_json(&proof),
+             "checkpoint", note),
+        ret_body, body_size);
+}
+
+void lab_cosign(struct lab *lab, struct lab_station *station)
+{
+    char body[8192];
+    json_t *answer = NULL;
+    lab_witness_body(station, station->cosigned, station->tree.size, body, sizeof(body));
+    assert_int_equal(lab_call(lab, station, KMS_POST, "/v1/log/checkpoints", body, &answer), 200);
+    (void)snprintf(
+        station->cosignature, sizeof(station->cosignature), "%s", lab_text(answer, "cosignature"));
+    station->cosigned = station->tree.size;
+    json_decref(answer);
+}
+
+void lab_make_intent(struct lab *lab, struct lab_station *station, const struct lab_intent *intent,
+    const uint8_t *statement, char *ret_json, size_t size)
+{
+    uint8_t hash[32];
+    char digest[BASE_BASE64_SIZE(32)];
+    char record[1024];
+    char encoded[BASE_BASE64_SIZE(1024)];
+    char note[4096];
+    struct base_merkle_proof proof = { .count = 0 };
+    uint64_t index = station->tree.size;
+    base_sha256(statement, PROTO_STATEMENT_SIZE, hash);
+    base_base64url_encode(hash, 32, digest);
+    (void)snprintf(record, sizeof(record),
+        "{\"ev\":\"%s\",\"log\":\"%s\",\"lot\":{\"id\":\"%s\"},\"seq\":%lld,\"v\":1,"
+        "\"x\":{\"statement_sha256\":\"%s\"}}",
+        intent->event, station->key.verifier.name, intent->lot,
+        (long long)index + intent->sequence_offset, digest);
+    lab_log_record(station, record);
+    station->cosignature[0] = '\0';
+    if (!intent->skip_cosign) {
+        lab_cosign(lab, station);
+    }
+    lab_checkpoint(station, station->tree.size, note, sizeof(note) - 512);
+    (void)snprintf(note + strlen(note), 512, "%s", station->cosignature);
+    assert_int_equal(
+        base_merkle_tree_inclusion(&station->tree, index, station->tree.size, &proof, NULL),
+        BASE_OK);
+    base_base64_encode(record, strlen(record), encoded);
+    dump(json_pack("{s:s, s:I, s:o, s:s}", "record", encoded, "index", (json_int_t)index, "proof",
+             proof_json(&proof), "checkpoint", note),
+        ret_json, size);
+}
+
+void lab_grant_body(struct lab *lab, struct lab_station *station, const char *lot,
+    const uint8_t *statement, char *ret_body, size_t size)
+{
+    char encoded[BASE_BASE64_SIZE(PROTO_STATEMENT_SIZE)];
+    char intent_json[16384];
+    const struct lab_intent intent = { .event = "key.request", .lot = lot };
+    lab_make_intent(lab, station, &intent, statement, intent_json, sizeof(intent_json));
+    base_base64_encode(statement, PROTO_STATEMENT_SIZE, encoded);
+    (void)snprintf(ret_body, size, "{\"statement\":\"%s\",\"intent\":%s}", encoded, intent_json);
+}
+
+json_t *lab_ask(struct lab *lab, struct lab_station *station, const char *lot,
+    struct lab_device *device, int http_status)
+{
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    char body[20000];
+    char path[128];
+    json_t *answer = NULL;
+    lab_statement(lab, device, statement);
+    lab_grant_body(lab, station, lot, statement, body, sizeof(body));
+    (void)snprintf(path, sizeof(path), "/v1/lots/%s/grants", lot);
+    int got = lab_call(lab, station, KMS_POST, path, body, &answer);
+    if (got != http_status) {
+        fail_msg("grant: expected %d, got %d %s (%s)", http_status, got, lab_text(answer, "code"),
+            lab_text(answer, "detail"));
+    }
+    return answer;
+}
+
+void lab_ask_refused(struct lab *lab, struct lab_station *station, const char *lot,
+    struct lab_device *device, int http_status, const char *code)
+{
+    json_t *answer = lab_ask(lab, station, lot, device, http_status);
+    assert_string_equal(lab_text(answer, "code"), code);
+    json_decref(answer);
+}
+
+int lab_hand_in(struct lab *lab, struct lab_station *station, const char *grant_id,
+    const uint8_t *receipt, size_t length, json_t **ret_answer)
+{
+    char encoded[BASE_BASE64_SIZE(256)];
+    char body[512];
+    char path[128];
+    base_base64_encode(receipt, length, encoded);
+    (void)snprintf(body, sizeof(body), "{\"receipt\":\"%s\"}", encoded);
+    (void)snprintf(path, sizeof(path), "/v1/grants/%s/receipt", grant_id);
+    return lab_call(lab, station, KMS_POST, path, body, ret_answer);
+}
