@@ -31,15 +31,6 @@ struct session {
     struct base_err save_err; /**< the first failure to keep the board */
 };
 
-static enum base_status load_board(struct session *session, struct base_err *err)
-{
-    const char *path = session->opts->board;
-    if (path == NULL || (access(path, F_OK) != 0 && errno == ENOENT)) {
-        return BASE_OK;
-    }
-    return sim_chip_load(session->board->chip, path, err);
-}
-
 static enum base_status save_board(struct session *session, struct base_err *err)
 {
     if (session->opts->board == NULL) {
@@ -47,6 +38,17 @@ static enum base_status save_board(struct session *session, struct base_err *err
     }
     sim_probe_settle(session->board->probe);
     return sim_chip_save(session->board->chip, session->opts->board, err);
+}
+
+/* A place that cannot be written is found out before work is lost. */
+static enum base_status load_board(struct session *session, struct base_err *err)
+{
+    const char *path = session->opts->board;
+    enum base_status status = BASE_OK;
+    if (path != NULL && (access(path, F_OK) == 0 || errno != ENOENT)) {
+        status = sim_chip_load(session->board->chip, path, err);
+    }
+    return status == BASE_OK ? save_board(session, err) : status;
 }
 
 static void save_after_client(void *user)

@@ -26,7 +26,8 @@ struct sim_server {
     int client; /**< -1 none */
     uint16_t port;
     bool stopped;
-    size_t used; /**< bytes in input */
+    bool waiting; /**< more had arrived before the last response was sent */
+    size_t used;  /**< bytes in input */
     uint8_t input[INPUT_SIZE];
 };
 
@@ -101,6 +102,7 @@ static void drop_client(struct sim_server *server, struct sim_board *board, cons
     (void)close(server->client);
     server->client = -1;
     server->used = 0;
+    server->waiting = false;
     sim_probe_disconnected(board->probe);
     if (server->opts.on_disconnect != NULL) {
         server->opts.on_disconnect(server->opts.user);
@@ -146,16 +148,32 @@ static bool send_response(struct sim_server *server, uint8_t *frame, ssize_t pay
     return send_all(server, frame, SIM_SERVER_HEADER_SIZE + (size_t)payload, stop_fd);
 }
 
-/* One request with all its responses. Returns what ended the connection, NULL if nothing did. */
-static const char *serve_request(struct sim_server *server, struct sim_board *board,
-    const uint8_t *request, size_t length, int stop_fd)
+/* Take what has arrived meanwhile; an end of the stream is found again by the next read. */
+static void top_up(struct sim_server *server)
+{
+    ssize_t got = recv(server->client, server->input + server->used, INPUT_SIZE - server->used, 0);
+    if (got > 0) {
+        server->used += (size_t)got;
+    }
+}
+
+/* The request at this place of the input, with all its responses. Returns what ended the
+ * connection, NULL if nothing did. */
+static const char *serve_request(
+    struct sim_server *server, struct sim_board *board, size_t at, size_t length, int stop_fd)
 {
     uint8_t frame[SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET];
     uint8_t *payload = frame + SIM_SERVER_HEADER_SIZE;
+    const uint8_t *request = server->input + at + SIM_SERVER_HEADER_SIZE;
+    sim_probe_set_back_to_back(board->probe, server->waiting);
     ssize_t answered = sim_board_exec(board, request, length, payload, SIM_PROBE_MAX_PACKET);
     if (answered == SIM_PROBE_CUT) {
         return "planned fault";
     }
+    /* A host that sends its next request before it has this response does not pay the way there
+     * and back again. */
+    top_up(server);
+    server->waiting = server->used > at + SIM_SERVER_HEADER_SIZE + length;
     while (answered > 0) {
         if (!send_response(server, frame, answered, stop_fd)) {
             return "cannot send";
@@ -170,7 +188,6 @@ static const char *serve_input(struct sim_server *server, struct sim_board *boar
 {
     const char *end = NULL;
     size_t at = 0;
-    sim_probe_set_back_to_back(board->probe, false);
     while (end == NULL) {
         size_t length = 0;
         enum sim_frame frame = sim_server_parse(server->input + at, server->used - at, &length);
@@ -180,11 +197,8 @@ static const char *serve_input(struct sim_server *server, struct sim_board *boar
         if (frame != SIM_FRAME_REQUEST) {
             break;
         }
-        const uint8_t *request = server->input + at + SIM_SERVER_HEADER_SIZE;
-        end = serve_request(server, board, request, length, stop_fd);
+        end = serve_request(server, board, at, length, stop_fd);
         at += SIM_SERVER_HEADER_SIZE + length;
-        /* What follows had arrived before this one was done. */
-        sim_probe_set_back_to_back(board->probe, true);
     }
     server->used -= at;
     memmove(server->input, server->input + at, server->used);
