@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Power cut before, during and after every flash operation of identify and install, on the real
+ * image and the simulated die: the next boot holds the old state or the new one, and the work done
+ * again ends in the same keys.
+ *
+ * Takes the time LPA_SECONDS says for each of both (default 10, 0 = no limit) and prints cases done
+ * of total.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/cmac.h"
+#include "tests/unit/device-fw/board.h"
+
+#define OPERATIONS     4U  /* erase and program, twice */
+#define PATTERNS       16U /* kinds of half-done cells times seeds */
+#define CASES_PER_OP   (2U + PATTERNS)
+#define REPAIR_CUTS    3U /* none, in the first operation of the repair, in the second */
+#define CASES          (OPERATIONS * CASES_PER_OP * REPAIR_CUTS)
+#define STRIDE         7U /* coprime to CASES, so that a slice is spread over all */
+#define DEFAULT_BUDGET 10L
+#define NEAR_PS        (20U * SIM_PS_PER_US)
+
+static struct board board; /* right before the command's first flash operation */
+static struct proto_statement statement;
+static uint8_t envelope[PROTO_ENVELOPE_SIZE];
+static uint8_t receipt_key[PROTO_HASH_SIZE];
+
+static uint64_t first_operation_ps;
+
+static void note_operation(
+    void *user, uint64_t operation, bool is_erase, uint32_t address, uint32_t length)
+{
+    (void)operation;
+    (void)is_erase;
+    (void)address;
+    (void)length;
+    if (first_operation_ps == 0)
+        first_operation_ps = sim_chip_time_ps(user);
+}
+
+/* Begin a command and bring the board to right before its first flash operation. */
+static void approach(uint32_t command, const uint8_t *payload, size_t length)
+{
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t answer_length = 0;
+    struct board scout;
+
+    board_begin(&board, command, payload, length);
+    scout = board_fork(&board);
+    first_operation_ps = 0;
+    sim_chip_test_on_flash(scout.chip, note_operation, scout.chip);
+    assert_int_equal(board_finish(&scout, answer, &answer_length), PROTO_OK);
+    sim_chip_free(scout.chip);
+    assert_true(first_operation_ps > NEAR_PS);
+    sim_chip_run_until(board.chip, first_operation_ps - NEAR_PS);
+}
+
+static void plan(struct board *victim, uint32_t operation, uint32_t kind)
+{
+    struct sim_power_cut cut = {
+        .when = kind == 0   ? SIM_CUT_BEFORE
+                : kind == 1 ? SIM_CUT_AFTER
+                            : SIM_CUT_DURING,
+        .operation = sim_chip_flash_operations(victim->chip) + operation,
+        .pattern = kind < 2 ? 0 : (kind - 2) * 0x9E37U + (kind - 2) % 4,
+    };
+
+    sim_chip_set_power_cut(victim->chip, &cut);
+}
+
+/* One case: @p number says where the power goes. */
+static void cut(uint32_t number, void (*check)(struct board *victim))
+{
+    struct board victim = board_fork(&board);
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t length = 0;
+    uint32_t repair = number % REPAIR_CUTS;
+    uint32_t kind = number / REPAIR_CUTS % CASES_PER_OP;
+
+    plan(&victim, 1 + number / (REPAIR_CUTS * CASES_PER_OP), kind);
+    assert_int_equal(board_finish(&victim, answer, &length), 0);
+    assert_true(victim.power_lost);
+    sim_chip_set_power_cut(victim.chip, NULL);
+    if (repair > 0)
+        plan(&victim, repair, (kind + number) % CASES_PER_OP);
+    board_power_cycle(&victim);
+    sim_chip_set_power_cut(victim.chip, NULL);
+    if (victim.power_lost)
+        board_power_cycle(&victim);
+    check(&victim);
+    board_check_vault(&victim);
+    sim_chip_free(victim.chip);
+}
+
+static void cut_everywhere(void (*check)(struct board *victim))
+{
+    const char *text = getenv("LPA_SECONDS");
+    long budget = text == NULL || *text == '\0' ? DEFAULT_BUDGET : strtol(text, NULL, 10);
+    time_t begin = time(NULL);
+    uint32_t done = 0;
+
+    while (done < CASES && (budget == 0 || time(NULL) - begin < budget)) {
+        cut(done * STRIDE % CASES, check);
+        done++;
+    }
+    print_message("%u of %u cases\n", done, CASES);
+    assert_true(done > 0);
+}
+
+/* Nobody has heard of the identity yet, so that another one may be made; but it must be whole. */
+static void check_identify(struct board *victim)
+{
+    struct proto_statement first;
+    struct proto_statement again;
+
+    board_identify(victim, &first);
+    assert_int_equal(first.vault_state, PROTO_VAULT_IDENTITY);
+    board_identify(victim, &again);
+    assert_memory_equal(first.public_key, again.public_key, PROTO_PUBLIC_KEY_SIZE);
+    assert_memory_equal(first.nonce, again.nonce, PROTO_NONCE_SIZE);
+}
+
+/* The same envelope again: taken where the old state was found, known where the new one was. */
+static void check_install(struct board *victim)
+{
+    uint8_t state = board_hello(victim).vault_state;
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    uint8_t key[PROTO_ROOT_KEY_SIZE];
+    uint8_t mac[16];
+    struct proto_receipt receipt;
+    size_t length = 0;
+
+    assert_true(state == PROTO_VAULT_IDENTITY || state == PROTO_VAULT_COMMITTED);
+    assert_int_equal(
+        board_ask(victim, PROTO_CMD_INSTALL, envelope, sizeof(envelope), answer, &length),
+        state == PROTO_VAULT_IDENTITY ? PROTO_OK : PROTO_ALREADY);
+    authority_check_receipt(receipt_key, envelope, answer, &receipt);
+    assert_int_equal(board_ask(victim, PROTO_CMD_SELF_TEST, NULL, 0, answer, &length), PROTO_OK);
+    memset(key, 0x5A, sizeof(key));
+    assert_int_equal(base_cmac_aes128(key, answer, 19, mac, NULL), BASE_OK);
+    assert_memory_equal(answer + 19, mac, 4);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    board_init(&board);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    board_done(&board);
+    return 0;
+}
+
+static void cut_identify(void **state)
+{
+    (void)state;
+    approach(PROTO_CMD_STATEMENT, board.authority.key_id, PROTO_KEY_ID_SIZE);
+    cut_everywhere(check_identify);
+}
+
+static void cut_install(void **state)
+{
+    (void)state;
+    board_identify(&board, &statement);
+    board_seal(&board, &statement, 1, 0x5A, envelope, receipt_key);
+    approach(PROTO_CMD_INSTALL, envelope, sizeof(envelope));
+    cut_everywhere(check_install);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(cut_identify),
+        TEST(cut_install),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
