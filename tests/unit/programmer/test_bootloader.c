@@ -92,8 +92,8 @@ static void notices_a_reset(void **state)
     uint32_t boot = prg_mailbox_boot_word(mailbox);
     assert_int_equal(prg_psoc6_reset(desk.chip, NULL), BASE_OK);
     assert_int_equal(prg_link_delay(desk.link, 1000000, NULL), BASE_OK);
-    enum base_status status = prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 300,
-        sizeof(bytes), &answered, bytes, &length, &err);
+    enum base_status status = prg_mailbox_call(
+        mailbox, PROTO_CMD_HELLO, NULL, 0, 300, sizeof(bytes), &answered, bytes, &length, &err);
     assert_int_not_equal(status, BASE_OK);
     assert_string_equal(err.code, "reset");
     prg_mailbox_close(mailbox);
