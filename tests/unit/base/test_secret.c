@@ -32,6 +32,19 @@ static void refuses_sizes(void **state)
     base_secret_done(NULL);
 }
 
+/* AddressSanitizer replaces mlock() by nothing: only there the lock cannot be seen. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MLOCK_IS_REPLACED true
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define MLOCK_IS_REPLACED true
+#endif
+#ifndef MLOCK_IS_REPLACED
+#define MLOCK_IS_REPLACED false
+#endif
+
 /* Does the mapping of this address carry a flag (man 5 proc, smaps, VmFlags)? */
 static bool mapping_has_flag(const void *address, const char *flag)
 {
@@ -59,7 +72,8 @@ static void pages_are_locked_and_left_out(void **state)
     (void)state;
     struct base_secret secret;
     assert_int_equal(base_secret_init(&secret, 32, NULL), BASE_OK);
-    assert_true(mapping_has_flag(secret.data, " lo")); /* locked: never swapped out */
+    /* Locked: never swapped out. */
+    assert_true(MLOCK_IS_REPLACED || mapping_has_flag(secret.data, " lo"));
     assert_true(mapping_has_flag(secret.data, " dd")); /* not in core dumps */
     assert_true(mapping_has_flag(secret.data, " wf")); /* zeros in a forked child */
     /* The check itself can fail: an ordinary page has none of it. */

@@ -559,9 +559,11 @@ static void test_a_known_checkpoint_shows_a_roll_back(void **state)
     struct lpa_audit_report report;
     assert_int_equal(lpa_audit_verify(&opts, &report, NULL), BASE_OK);
     assert_int_equal(report.verdict, LPA_AUDIT_OK);
+    lpa_audit_report_done(&report);
     opts.known_checkpoint = base_buf_text(&known);
     assert_int_equal(lpa_audit_verify(&opts, &report, NULL), BASE_OK);
     assert_int_equal(report.verdict, LPA_AUDIT_TAMPERED);
+    lpa_audit_report_done(&report);
     base_buf_done(&known);
 }
 
