@@ -36,7 +36,7 @@ static enum base_status save_board(struct session *session, struct base_err *err
     if (session->opts->board == NULL) {
         return BASE_OK;
     }
-    sim_probe_settle(session->board->probe);
+    sim_board_settle(session->board);
     return sim_chip_save(session->board->chip, session->opts->board, err);
 }
 
@@ -135,10 +135,11 @@ static enum base_status write_stats(struct session *session, struct base_err *er
     enum base_status status = base_buf_printf(&text, err,
         "{\"packets\":%" PRIu64 ",\"request_bytes\":%" PRIu64 ",\"response_bytes\":%" PRIu64
         ",\"swclk_clocks\":%" PRIu64 ",\"swd_transfers\":%" PRIu64 ",\"swd_waits\":%" PRIu64
-        ",\"virtual_time_us\":%" PRIu64 ",\"flash_operations\":%" PRIu64 "}\n",
+        ",\"virtual_time_us\":%" PRIu64 ",\"flash_operations\":%" PRIu64 ",\"power_cuts\":%" PRIu64
+        "}\n",
         stats.packets, stats.request_bytes, stats.response_bytes, stats.swclk_clocks,
         stats.transfers, stats.waits, stats.virtual_time_ps / PS_PER_US,
-        sim_chip_flash_operations(session->board->chip));
+        sim_chip_flash_operations(session->board->chip), session->board->power_cuts);
     if (status == BASE_OK) {
         status = base_file_replace(
             session->opts->stats_file, text.data, text.length, TEXT_FILE_MODE, err);

@@ -87,6 +87,7 @@ static void watch_supply(struct sim_board *board)
     sim_probe_get_stats(board->probe, &stats);
     if (!board->off) {
         board->off = true;
+        board->power_cuts++;
         board->off_since_ps = stats.virtual_time_ps;
         sim_probe_target_lost(board->probe);
     } else if (board->restore_us > 0 &&
@@ -104,4 +105,10 @@ ssize_t sim_board_exec(struct sim_board *board, const uint8_t *request, size_t l
     ssize_t result = sim_probe_exec(board->probe, request, length, response, capacity);
     watch_supply(board);
     return result;
+}
+
+void sim_board_settle(struct sim_board *board)
+{
+    sim_probe_settle(board->probe);
+    watch_supply(board);
 }

@@ -17,6 +17,7 @@ struct sim_board {
     uint64_t restore_us;     /**< see sim_board_opts */
     uint64_t off_since_ps;   /**< while the supply is off and shall come back */
     bool off;
+    uint64_t power_cuts; /**< times the supply was found to have failed */
 };
 
 struct sim_board_opts {
@@ -45,5 +46,8 @@ enum base_status sim_board_fork(
 /** As sim_probe_exec(), and ends a power cut when its time is over. */
 ssize_t sim_board_exec(struct sim_board *board, const uint8_t *request, size_t length,
     uint8_t *response, size_t capacity);
+
+/** Run the chip up to the present time, as sim_board_exec() leaves it to the next access. */
+void sim_board_settle(struct sim_board *board);
 
 #endif

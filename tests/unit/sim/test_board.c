@@ -286,6 +286,7 @@ static void power_cuts_around_a_row(void **state)
          * is said too. */
         assert_int_equal(notify_and_wait(copy), 0x17);
         assert_false(sim_chip_powered(copy->chip));
+        assert_int_equal(copy->power_cuts, 1);
         assert_true(sim_chip_test_read(copy->chip, ROW, row, sizeof(row)));
         assert_true(whens[i] != SIM_CUT_BEFORE || row[0] == 0);
         assert_true(whens[i] != SIM_CUT_AFTER || row[ROW_BYTES / 4 - 1] == 0xC00001FC);
