@@ -144,25 +144,35 @@ static void set_clock(struct prg_link *link, uint32_t hz)
     link->match_retry = (uint16_t)(retries > 0xFFFF ? 0xFFFF : (retries < 16 ? 16 : retries));
 }
 
+static enum base_status resync(struct prg_link *link, struct base_err *err)
+{
+    enum base_status status = drain(link, err);
+    if (status == BASE_OK) {
+        status = prove_session(link, err);
+    }
+    if (status == BASE_OK) {
+        link->poisoned = false;
+        status = send_settings(link, err);
+    }
+    return status;
+}
+
 enum base_status prg_link_resync(struct prg_link *link, struct base_err *err)
 {
     if (link->gone) {
         return base_err_set(
             err, BASE_E_LINK, "probe", 0, "the probe is gone; connect it and open it again");
     }
+    link->resyncing = true;
     link->poisoned = true;
     link->selected = false;
     memset(&link->cache, 0, sizeof(link->cache));
     prg_queue_reset(link);
-    enum base_status status = drain(link, err);
-    if (status == BASE_OK) {
-        status = prove_session(link, err);
-    }
-    if (status != BASE_OK) {
-        return status;
-    }
-    link->poisoned = false;
-    return send_settings(link, err);
+    enum base_status status = resync(link, err);
+    link->poisoned = status != BASE_OK;
+    link->resyncing = false;
+    prg_queue_reset(link);
+    return status;
 }
 
 static enum base_status read_probe(struct prg_link *link, uint32_t max, struct base_err *err)

@@ -330,7 +330,12 @@ enum base_status prg_queue_flush(struct prg_link *link, struct base_err *err)
         collect_one(link);
     }
     begin_batch(link);
-    return report(link, err);
+    enum base_status status = report(link, err);
+    if (queue->fault == PRG_FAULT_SESSION && !link->resyncing) {
+        /* Prove the session again at once; should that fail too, every later call says so. */
+        (void)!prg_link_resync(link, NULL);
+    }
+    return status;
 }
 
 void prg_queue_reset(struct prg_link *link)

@@ -75,6 +75,7 @@ struct prg_link {
     int64_t wire_us; /**< lower bound of the time spent on the wire and in delays since open */
     bool poisoned;   /**< session not proven since the last mismatch */
     bool gone;       /**< cable lost */
+    bool resyncing;  /**< inside prg_link_resync() */
     bool selected;   /**< the target's debug port answered and nothing has failed since */
     struct prg_queue queue;
     struct prg_swd_cache cache;
@@ -106,8 +107,9 @@ void prg_queue_fence(struct prg_link *link, size_t request_bytes, size_t respons
 /**
  * Send the rest, collect everything.
  *
- * On failure the queue keeps fault, ack and done until prg_queue_reset(); @p err gets the session's
- * sentence for all but PRG_FAULT_SWD, whose sentence is the SWD layer's.
+ * On PRG_FAULT_SWD the queue keeps fault, ack and done until prg_queue_reset(), and the sentence is
+ * left to the SWD layer. After PRG_FAULT_SESSION the session has been resynchronised where
+ * possible.
  *
  * @return BASE_OK; BASE_E_TARGET for PRG_FAULT_SWD; BASE_E_PROTO; BASE_E_LINK
  */

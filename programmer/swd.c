@@ -166,13 +166,6 @@ enum base_status prg_swd_flush(struct prg_link *link, struct base_err *err)
         link->selected = back;
         return report_swd(ack, response, back, err);
     }
-    if (link->poisoned && !link->gone) {
-        /* Prove the session again at once; should that fail too, every later call says so. */
-        struct base_err ignored = { .status = BASE_OK };
-        if (prg_link_resync(link, &ignored) != BASE_OK) {
-            link->poisoned = true;
-        }
-    }
     link->selected = false;
     return status;
 }
