@@ -34,40 +34,48 @@ mkdir -p "$work/parts" "$work/lists/partial" "$work/cache/archives/partial" "$wo
 # The apt download user must be able to enter the folder.
 chmod 755 "$work"
 chmod 777 "$work/download"
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
 etc=$(apt-config shell d Dir::Etc/d | sed "s/^d='\(.*\)'$/\1/")
 etc=${etc%/}
 
-# One-line entries: "deb [options] uri suite component...".
-for file in "$etc/sources.list" "$etc"/sources.list.d/*.list; do
-    [ -f "$file" ] || continue
-    awk -v codename="$codename" '
-        $1 == "deb" {
-            at = 2
-            if ($2 ~ /^\[/) { while ($at !~ /\]$/) at++; at++ }
-            suite = $(at + 1)
-            if (suite == codename || index(suite, codename "-") == 1 || index(suite, codename "/") == 1) {
-                $1 = "deb-src"; print
-            }
-        }' "$file" >>"$work/sources.list"
-done
-touch "$work/sources.list"
+# derive PATTERN: deb-src entries for all suites that match the regular expression.
+derive() {
+    : >"$work/sources.list"
+    # One-line entries: "deb [options] uri suite component...".
+    for file in "$etc/sources.list" "$etc"/sources.list.d/*.list; do
+        [ -f "$file" ] || continue
+        awk -v pattern="^($1)" '
+            $1 == "deb" {
+                at = 2
+                if ($2 ~ /^\[/) { while ($at !~ /\]$/) at++; at++ }
+                if ($(at + 1) ~ pattern) { $1 = "deb-src"; print }
+            }' "$file" >>"$work/sources.list"
+    done
+    # Stanzas of name and value.
+    for file in "$etc"/sources.list.d/*.sources; do
+        [ -f "$file" ] || continue
+        awk -v RS= -v pattern="[ \t]($1)" '
+            {
+                text = ""; wanted = 0; count = split($0, line, "\n")
+                for (i = 1; i <= count; i++) {
+                    if (line[i] ~ /^#/) continue
+                    if (tolower(line[i]) ~ /^types:/) line[i] = "Types: deb-src"
+                    if (tolower(line[i]) ~ /^suites:/ && line[i] ~ pattern) wanted = 1
+                    text = text line[i] "\n"
+                }
+                if (wanted) printf "%s\n", text
+            }' "$file" >"$work/parts/$(basename "$file")"
+    done
+    [ -s "$work/sources.list" ] || [ -n "$(cat "$work"/parts/* 2>/dev/null)" ]
+}
 
-# Stanzas of name and value: keep those of this release, ask for source instead of binary.
-for file in "$etc"/sources.list.d/*.sources; do
-    [ -f "$file" ] || continue
-    awk -v RS= -v ORS='\n\n' -v codename="$codename" '
-        {
-            text = ""; wanted = 0; count = split($0, line, "\n")
-            for (i = 1; i <= count; i++) {
-                if (line[i] ~ /^#/) continue
-                if (tolower(line[i]) ~ /^types:/) line[i] = "Types: deb-src"
-                if (tolower(line[i]) ~ /^suites:/ && (line[i] " ") ~ ("[ \t]" codename "[ \t/-]")) wanted = 1
-                text = text line[i] "\n"
-            }
-            if (wanted) printf "%s\n", text
-        }' "$file" >"$work/parts/$(basename "$file")"
-done
+# This release's own suites; where none goes by its name ("stable"), every suite.
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+if [ -z "$codename" ] || ! derive "$codename"; then
+    derive '' || {
+        echo "fetch-bearssl: no apt source under $etc to derive a source entry from" >&2
+        exit 1
+    }
+fi
 
 apt_private() {
     apt-get -q -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts="$work/parts" \
@@ -80,7 +88,7 @@ apt_private update >"$work/log" 2>&1 || {
     echo "fetch-bearssl: apt-get update of the source lists failed; check the network and the apt sources" >&2
     exit 1
 }
-(cd "$work/download" && apt_private source --download-only bearssl) >"$work/log" 2>&1 || {
+(cd "$work/download" && apt_private source --download-only --tar-only bearssl) >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     echo "fetch-bearssl: apt-get source bearssl failed; check the network and the apt sources" >&2
     exit 1
