@@ -38,6 +38,16 @@ static const struct by_code codes[] = {
                      "answer, so nothing is issued twice." } },
     { "wrong_chip", { FAIL_FOREVER, "Check that the right product is in the fixture." } },
     { "chip_dead", { FAIL_FOREVER, "Destroy the board: this chip cannot be worked again." } },
+    { "link_lost",
+        { ERROR_AGAIN, "Check probe, cable and board contact of this site, then run the board "
+                       "again." } },
+    { "swd_silent",
+        { ERROR_AGAIN, "Seat the board, check its power and the cable, then run it again." } },
+    { "port_closed", { ERROR_FOREVER, "Set the board aside: its port is closed already." } },
+    { "no_mailbox",
+        { FAIL_AGAIN, "Run the board once more; if its bootloader stays silent, set it aside." } },
+    { "unattended_refused",
+        { ERROR_FOREVER, "Log in with a code typed by a person: this lot takes no other." } },
     { "board_changed", { ERROR_AGAIN, "Leave the board in the fixture until the result is shown, "
                                       "then run each board again." } },
     { "flash_differs",

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_LPA_PROVISION_LINE_H
+#define CMD_LPA_PROVISION_LINE_H
+
+/** @file Private to cmd/lpa-provision*.c: the line with its sites, and what is shown of it. */
+
+#include "cmd/lpa-provision.h"
+
+#include <pthread.h>
+
+enum prov_site_state {
+    PROV_SITE_IDLE = 0, /**< waits for the operator */
+    PROV_SITE_GO,       /**< a board is in */
+    PROV_SITE_WORKING,
+    PROV_SITE_ENDED,
+};
+
+struct prov_line;
+
+/** One probe with its board, worked by one thread. */
+struct prov_site {
+    struct prov_line *line;
+    size_t number; /**< 1 … */
+    const char *url;
+    pthread_t thread;
+    enum prov_site_state state;
+    enum lpa_step_id step; /**< for the progress line */
+};
+
+/** What all sites share; `lock` guards counters, site states and the terminal. */
+struct prov_line {
+    struct prov_app *app;
+    const struct prov_args *args;
+    enum lpa_stage stage;
+    struct auth_lot lot;
+    struct lpa_image image;
+    struct prov_site sites[PROV_PROBES_MAX];
+    size_t site_count;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool closing;   /**< no further board */
+    bool progress;  /**< a progress line is on the terminal */
+    bool on_screen; /**< stdout is a terminal */
+    int64_t began_us;
+    uint64_t passed, failed, errors;
+    enum base_status first_error; /**< status of the first ERROR or UNKNOWN */
+};
+
+/** True once SIGINT or SIGTERM came: sites finish their step and end. */
+bool prov_stop_asked(void);
+
+/** Show how a job ended; called with the lock held. */
+void prov_show_unit(struct prov_line *line, const struct prov_site *site, const struct lpa_job *job,
+    int64_t duration_us);
+
+/** Show a failure that came before any job; called with the lock held. */
+void prov_show_site_error(
+    struct prov_line *line, const struct prov_site *site, const struct base_err *err);
+
+/** Rewrite or remove the progress line; called with the lock held. */
+void prov_show_progress(struct prov_line *line, bool visible);
+
+/** The lot's books: the KMS's counts, and its open units against this station's journal. */
+BASE_MUST_CHECK
+enum base_status prov_reconcile(struct prov_line *line, struct base_err *err);
+
+#endif

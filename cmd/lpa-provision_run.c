@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpa-provision run and personalise: one thread per site, one journal, one log. */
+#include "cmd/lpa-provision_line.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROGRESS_AFTER_US INT64_C(1000000)
+#define PROGRESS_EVERY_MS 250
+
+/* A signal handler can reach nothing else. */
+static volatile sig_atomic_t stop_asked;
+
+static void ask_stop(int number)
+{
+    (void)number;
+    stop_asked = 1;
+}
+
+bool prov_stop_asked(void)
+{
+    return stop_asked != 0;
+}
+
+/* --- a site --- */
+
+struct worker {
+    struct lpa_device *device;
+    struct auth_kms *kms;
+    struct lpa_link link;
+    struct lpa_job_io io;
+};
+
+static enum base_status set_up(struct prov_site *site, struct worker *w, struct base_err *err)
+{
+    struct prov_line *line = site->line;
+    struct prov_app *app = line->app;
+    enum base_status status =
+        lpa_station_connect(&app->station, false, app->clock, &app->log, &w->kms, err);
+    if (status == BASE_OK) {
+        status = lpa_device_new(site->url, &line->image, app->clock, &app->log, &w->device, err);
+    }
+    w->link = (struct lpa_link){ w->kms, &app->session, line->lot.id, app->audit };
+    w->io = (struct lpa_job_io){ &lpa_device_job_ops, w->device, &lpa_link_kms_ops, &w->link,
+        &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &w->link, app->clock, &app->log };
+    return status;
+}
+
+static void tear_down(struct worker *w)
+{
+    lpa_device_free(w->device);
+    auth_kms_close(w->kms);
+}
+
+static void note_step(struct prov_site *site, enum lpa_step_id step)
+{
+    (void)pthread_mutex_lock(&site->line->lock);
+    site->step = step;
+    (void)pthread_mutex_unlock(&site->line->lock);
+}
+
+/* A request to stop is obeyed between two steps, so that no step is left half done. */
+static void work_board(struct prov_site *site, struct worker *w)
+{
+    struct prov_line *line = site->line;
+    struct lpa_job_opts opts = { .lot = &line->lot,
+        .stage = line->stage,
+        .site = site->url,
+        .self_test = line->args->self_test };
+    struct lpa_job job;
+    int64_t began_us = base_clock_mono_us(line->app->clock);
+    lpa_job_init(&job, &w->io, &opts);
+    enum lpa_job_next next = LPA_JOB_MORE;
+    while (next == LPA_JOB_MORE && !(prov_stop_asked() && !job.at_check)) {
+        note_step(site, lpa_job_at(&job));
+        next = lpa_job_step(&job);
+    }
+    if (next == LPA_JOB_MORE) {
+        job.failure.step = lpa_job_at(&job);
+        job.unit.result = LPA_RESULT_ERROR;
+        (void)base_err_set(&job.failure.err, BASE_E_CANCELLED, "signal", 0,
+            "stopped on request between two steps; the journal holds where");
+        base_err_set_code(&job.failure.err, "stopped");
+        lpa_failure_classify(&job.failure);
+    }
+    (void)pthread_mutex_lock(&line->lock);
+    prov_show_unit(line, site, &job, base_clock_mono_us(line->app->clock) - began_us);
+    (void)pthread_mutex_unlock(&line->lock);
+    lpa_job_done(&job);
+}
+
+static bool wait_for_board(struct prov_site *site)
+{
+    struct prov_line *line = site->line;
+    (void)pthread_mutex_lock(&line->lock);
+    while (site->state == PROV_SITE_IDLE && !line->closing) {
+        (void)pthread_cond_wait(&line->changed, &line->lock);
+    }
+    bool go = site->state == PROV_SITE_GO;
+    if (go) {
+        site->state = PROV_SITE_WORKING;
+    }
+    (void)pthread_mutex_unlock(&line->lock);
+    return go;
+}
+
+static void set_state(struct prov_site *site, enum prov_site_state state)
+{
+    (void)pthread_mutex_lock(&site->line->lock);
+    site->state = state;
+    site->step = LPA_STEP_NONE;
+    (void)pthread_cond_broadcast(&site->line->changed);
+    (void)pthread_mutex_unlock(&site->line->lock);
+}
+
+static void *work_site(void *user)
+{
+    struct prov_site *site = user;
+    struct worker w = { 0 };
+    struct base_err err = { 0 };
+    if (set_up(site, &w, &err) != BASE_OK) {
+        (void)pthread_mutex_lock(&site->line->lock);
+        prov_show_site_error(site->line, site, &err);
+        (void)pthread_mutex_unlock(&site->line->lock);
+    } else {
+        while (!prov_stop_asked() && wait_for_board(site)) {
+            work_board(site, &w);
+            set_state(site, site->line->args->batch ? PROV_SITE_ENDED : PROV_SITE_IDLE);
+            if (site->line->args->batch) {
+                break;
+            }
+        }
+    }
+    tear_down(&w);
+    set_state(site, PROV_SITE_ENDED);
+    return NULL;
+}
+
+/* --- the line --- */
+
+static size_t sites_left(const struct prov_line *line)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < line->site_count; i++) {
+        left += line->sites[i].state != PROV_SITE_ENDED;
+    }
+    return left;
+}
+
+static void wait_a_little(struct prov_line *line)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += PROGRESS_EVERY_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    (void)pthread_cond_timedwait(&line->changed, &line->lock, &until);
+}
+
+static void watch_batch(struct prov_line *line)
+{
+    (void)pthread_mutex_lock(&line->lock);
+    while (sites_left(line) != 0) {
+        wait_a_little(line);
+        int64_t busy_us = base_clock_mono_us(line->app->clock) - line->began_us;
+        prov_show_progress(line, busy_us > PROGRESS_AFTER_US && sites_left(line) != 0);
+    }
+    (void)pthread_mutex_unlock(&line->lock);
+}
+
+static size_t pick_site(const struct prov_line *line, const char *answer)
+{
+    char *end = NULL;
+    unsigned long number = strtoul(answer, &end, 10);
+    if (end == answer) {
+        return line->site_count == 1 ? 1 : 0;
+    }
+    return number >= 1 && number <= line->site_count ? (size_t)number : 0;
+}
+
+/* A line of the operator: the number of a site with a new board, or Enter where there is one. */
+static void ask_boards(struct prov_line *line)
+{
+    char answer[32];
+    for (;;) {
+        (void)pthread_mutex_lock(&line->lock);
+        bool over = sites_left(line) == 0 || prov_stop_asked();
+        printf(line->site_count == 1 ? "Put in the next board and press Enter (q ends): "
+                                     : "Put in a board, type its site's number and Enter "
+                                       "(q ends): ");
+        (void)fflush(stdout);
+        (void)pthread_mutex_unlock(&line->lock);
+        if (over || fgets(answer, sizeof(answer), stdin) == NULL || answer[0] == 'q') {
+            break;
+        }
+        (void)pthread_mutex_lock(&line->lock);
+        size_t number = pick_site(line, answer);
+        if (number == 0) {
+            printf("Type a number from 1 to %zu.\n", line->site_count);
+        } else if (line->sites[number - 1].state != PROV_SITE_IDLE) {
+            printf("Site %zu is still at work.\n", number);
+        } else {
+            line->sites[number - 1].state = PROV_SITE_GO;
+            (void)pthread_cond_broadcast(&line->changed);
+        }
+        while (
+            line->site_count == 1 && number == 1 &&
+            (line->sites[0].state == PROV_SITE_GO || line->sites[0].state == PROV_SITE_WORKING)) {
+            wait_a_little(line);
+            prov_show_progress(line, true);
+        }
+        prov_show_progress(line, false);
+        (void)pthread_mutex_unlock(&line->lock);
+    }
+}
+
+static enum base_status start_sites(
+    struct prov_line *line, size_t *ret_started, struct base_err *err)
+{
+    for (size_t i = 0; i < line->site_count; i++) {
+        struct prov_site *site = &line->sites[i];
+        int failed = pthread_create(&site->thread, NULL, work_site, site);
+        if (failed != 0) {
+            return base_err_errno(err, BASE_E_IO, failed, "cannot start site %zu", site->number);
+        }
+        *ret_started = i + 1;
+    }
+    return BASE_OK;
+}
+
+static enum base_status work_line(struct prov_line *line, struct base_err *err)
+{
+    size_t started = 0;
+    line->began_us = base_clock_mono_us(line->app->clock);
+    enum base_status status = start_sites(line, &started, err);
+    if (status == BASE_OK && line->args->batch) {
+        watch_batch(line);
+    } else if (status == BASE_OK) {
+        ask_boards(line);
+    }
+    (void)pthread_mutex_lock(&line->lock);
+    line->closing = true;
+    (void)pthread_cond_broadcast(&line->changed);
+    (void)pthread_mutex_unlock(&line->lock);
+    for (size_t i = 0; i < started; i++) {
+        (void)pthread_join(line->sites[i].thread, NULL);
+    }
+    return status;
+}
+
+/* --- before the first board --- */
+
+static enum base_status check_lot(struct prov_line *line, struct base_err *err)
+{
+    const struct lpa_image *image = &line->image;
+    const struct auth_lot *lot = &line->lot;
+    enum base_status status = lpa_job_admit(lot, image->sha256, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    bool bound = memcmp(image->authority_key_id[0], lot->authority_key_id, 8) == 0 ||
+                 memcmp(image->authority_key_id[1], lot->authority_key_id, 8) == 0;
+    if (!bound) {
+        return base_err_set(err, BASE_E_VERIFY, "image", 0,
+            "the image is bound to another provisioning authority than lot %s's; bind it with "
+            "lpa-image bind and the key that lpa-kms authority prints",
+            lot->id);
+    }
+    if (!lot->development && (image->view.binding.flags & PROTO_FLAG_LAB) != 0) {
+        return base_err_set(err, BASE_E_DENIED, "image", 0,
+            "the image is a lab build, which lot %s of a production KMS does not take", lot->id);
+    }
+    for (size_t i = 0; i < line->site_count && !lot->development; i++) {
+        if (lpa_device_is_lab_probe(line->sites[i].url)) {
+            return base_err_set(err, BASE_E_DENIED, "probe", 0,
+                "the probe %s has no authentication on its cable, which lot %s of a production "
+                "KMS does not take; use a USB probe",
+                line->sites[i].url, lot->id);
+        }
+    }
+    return BASE_OK;
+}
+
+struct owed {
+    struct lpa_unit *units;
+    size_t count, capacity;
+};
+
+static enum base_status collect_owed(void *user, const struct lpa_unit *unit, struct base_err *err)
+{
+    struct owed *owed = user;
+    if (unit->state != LPA_STATE_INSTALLED || unit->receipt_length == 0) {
+        return BASE_OK;
+    }
+    if (owed->count == owed->capacity) {
+        size_t capacity = owed->capacity == 0 ? 16 : owed->capacity * 2;
+        struct lpa_unit *bigger = reallocarray(owed->units, capacity, sizeof(*bigger));
+        if (bigger == NULL) {
+            return base_err_set(err, BASE_E_NOMEM, "journal", 0, "no memory for owed receipts");
+        }
+        owed->units = bigger;
+        owed->capacity = capacity;
+    }
+    owed->units[owed->count++] = *unit;
+    return BASE_OK;
+}
+
+/* Receipts from before a crash are handed in first, their boards present or not. One that the KMS
+ * refuses is named and does not hold up the others. */
+static enum base_status settle_owed(struct prov_line *line, struct base_err *err)
+{
+    struct prov_app *app = line->app;
+    struct lpa_link link = { app->kms, &app->session, line->lot.id, app->audit };
+    struct lpa_job_io io = { .kms = &lpa_link_kms_ops,
+        .kms_user = &link,
+        .journal = &lpa_journal_job_ops,
+        .journal_user = app->journal,
+        .log = &lpa_link_log_ops,
+        .log_user = &link,
+        .clock = app->clock };
+    struct owed owed = { 0 };
+    enum base_status status = lpa_journal_each(app->journal, NULL, collect_owed, &owed, err);
+    for (size_t i = 0; i < owed.count && status == BASE_OK; i++) {
+        struct base_err cause = { 0 };
+        enum base_status settled = lpa_job_settle(&io, &owed.units[i], &cause);
+        if (settled == BASE_E_AUDIT || settled == BASE_E_IO || settled == BASE_E_CORRUPT) {
+            *err = cause;
+            status = settled;
+        } else if (settled != BASE_OK) {
+            base_log(&app->log, BASE_LOG_WARN, "a receipt in the journal is still owed: %s",
+                cause.message);
+        }
+    }
+    free(owed.units);
+    return status;
+}
+
+static enum base_status record(struct prov_line *line, enum lpa_event_id id, struct base_err *err)
+{
+    struct lpa_event event = { .id = id, .lot = line->lot.id };
+    return lpa_audit_append(line->app->audit, &event, err);
+}
+
+static enum base_status open_line(struct prov_line *line, struct base_err *err)
+{
+    struct prov_app *app = line->app;
+    enum base_status status = lpa_image_load(line->args->image, &line->image, err);
+    if (status == BASE_OK) {
+        status = prov_open_session(app, err);
+    }
+    if (status == BASE_OK) {
+        status = prov_open_kms(app, false, err);
+    }
+    if (status == BASE_OK) {
+        status = auth_kms_get_lot(app->kms, &app->session, line->args->lot, &line->lot, err);
+    }
+    if (status == BASE_OK) {
+        status = check_lot(line, err);
+    }
+    if (status == BASE_OK) {
+        status = prov_open_audit(app, err);
+    }
+    if (status == BASE_OK) {
+        status = prov_open_journal(app, err);
+    }
+    if (status == BASE_OK) {
+        status = record(line, LPA_EVENT_STATION_START, err);
+    }
+    /* The KMS knows how long this log was: a log that was rolled back ends the run here. */
+    if (status == BASE_OK) {
+        status = lpa_audit_cosign(app->audit, lpa_link_witness, app->kms, err);
+    }
+    return status == BASE_OK ? settle_owed(line, err) : status;
+}
+
+/* --- the verb --- */
+
+static enum base_status close_line(struct prov_line *line, struct base_err *err)
+{
+    enum base_status status = record(line, LPA_EVENT_STATION_STOP, err);
+    if (status == BASE_OK) {
+        prov_cosign(line->app);
+    }
+    return status == BASE_OK ? prov_reconcile(line, err) : status;
+}
+
+static enum base_status check_args(const struct prov_args *args, struct base_err *err)
+{
+    if (args->lot == NULL || args->image == NULL || args->probe_count == 0) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "say --lot LOT, --image FILE and at least one --probe URL, for example "
+            "tcp:127.0.0.1:4441");
+    }
+    if (!lpa_name_is_good(args->lot)) {
+        return base_err_set(
+            err, BASE_E_ARG, "option", 0, "\"%.70s\" is not the name of a lot", args->lot);
+    }
+    if (!args->batch && (args->json || isatty(STDIN_FILENO) == 0)) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "without a terminal, and with --json, give --batch: one board per probe, then the end");
+    }
+    return BASE_OK;
+}
+
+static int exit_code(const struct prov_line *line)
+{
+    if (line->errors != 0) {
+        return base_status_exit_code(line->first_error);
+    }
+    return line->failed != 0 || prov_stop_asked() ? 1 : 0;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = ask_stop };
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
+static void init_line(struct prov_line *line, struct prov_app *app, const struct prov_args *args)
+{
+    line->app = app;
+    line->args = args;
+    line->on_screen = isatty(STDOUT_FILENO) != 0 && !args->json;
+    (void)pthread_mutex_init(&line->lock, NULL);
+    (void)pthread_cond_init(&line->changed, NULL);
+    line->site_count = args->probe_count;
+    for (size_t i = 0; i < args->probe_count; i++) {
+        line->sites[i] = (struct prov_site){ .line = line,
+            .number = i + 1,
+            .url = args->probes[i],
+            .state = args->batch ? PROV_SITE_GO : PROV_SITE_IDLE };
+    }
+}
+
+static int run_stage(const struct cli_program *program, int argc, char **argv, enum lpa_stage stage)
+{
+    struct prov_args args;
+    struct prov_app app = { .lock_fd = -1 };
+    struct base_err err = { 0 };
+    struct prov_line *line = calloc(1, sizeof(*line));
+    enum base_status status =
+        line == NULL ? base_err_set(&err, BASE_E_NOMEM, "", 0, "no memory")
+                     : prov_parse(argc, argv, "lot image probe batch self-test", 0, &args, &err);
+    if (status == BASE_OK) {
+        status = check_args(&args, &err);
+    }
+    if (status == BASE_OK) {
+        status = prov_open(&app, program, &args, &err);
+    }
+    if (status == BASE_OK) {
+        init_line(line, &app, &args);
+        line->stage = stage;
+        status = open_line(line, &err);
+    }
+    if (status == BASE_OK) {
+        catch_signals();
+        status = work_line(line, &err);
+    }
+    if (status == BASE_OK) {
+        status = close_line(line, &err);
+    }
+    int code = status == BASE_OK ? exit_code(line) : cli_fail(program, &err);
+    prov_close(&app);
+    if (line != NULL) {
+        lpa_image_done(&line->image);
+        free(line);
+    }
+    return code;
+}
+
+int prov_run(const struct cli_program *program, int argc, char **argv)
+{
+    return run_stage(program, argc, argv, LPA_STAGE_PROVISION);
+}
+
+int prov_personalise(const struct cli_program *program, int argc, char **argv)
+{
+    return run_stage(program, argc, argv, LPA_STAGE_PERSONALISE);
+}

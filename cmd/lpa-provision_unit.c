@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lpa-provision unit and status. */
+#include "cmd/lpa-provision.h"
+
+#include "base/hex.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- unit --- */
+
+struct row_search {
+    const uint8_t *chip_id;
+    const char *lot;
+    struct lpa_unit newest;
+    bool found;
+};
+
+static enum base_status match_row(void *user, const struct lpa_unit *unit, struct base_err *err)
+{
+    struct row_search *search = user;
+    (void)err;
+    bool wanted = search->lot == NULL || strcmp(search->lot, unit->lot) == 0;
+    if (wanted && memcmp(unit->chip_id, search->chip_id, 8) == 0 &&
+        (!search->found || unit->updated_wall_us > search->newest.updated_wall_us)) {
+        search->newest = *unit;
+        search->found = true;
+    }
+    return BASE_OK;
+}
+
+static const char *kms_state_name(enum auth_unit_state state)
+{
+    static const char *const names[] = { "unknown", "registered", "open", "confirmed", "scrapped",
+        "elsewhere" };
+    return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+static void print_row(const struct lpa_unit *unit)
+{
+    char eui[17];
+    char when[BASE_CLOCK_TEXT_SIZE];
+    base_hex_encode(unit->dev_eui, 8, eui);
+    base_clock_format(unit->updated_wall_us, when);
+    printf("journal  lot %s  state %s  result %s  attempt %u  DevEUI %s  at %.19sZ\n", unit->lot,
+        lpa_state_name(unit->state), lpa_result_name(unit->result), unit->attempt, eui, when);
+    if (unit->message[0] != '\0') {
+        struct lpa_failure failure = { .err = { .status = BASE_E_TARGET } };
+        base_err_set_code(&failure.err, unit->code);
+        lpa_failure_classify(&failure);
+        printf("         at %s: %s\n         next: %s\n", lpa_step_name(unit->step), unit->message,
+            failure.next);
+    }
+}
+
+static void print_kms(const struct auth_unit *unit)
+{
+    char eui[17];
+    base_hex_encode(unit->dev_eui, 8, eui);
+    printf("KMS      lot %s  state %s  DevEUI %s  key version %u  grant %s\n",
+        unit->lot[0] == '\0' ? "-" : unit->lot, kms_state_name(unit->state), eui, unit->key_version,
+        unit->grant_id[0] == '\0' ? "-" : unit->grant_id);
+}
+
+static json_t *unit_object(const struct row_search *search, const struct auth_unit *unit)
+{
+    char eui[17];
+    json_t *object = json_object();
+    if (search->found) {
+        const struct lpa_unit *row = &search->newest;
+        base_hex_encode(row->dev_eui, 8, eui);
+        (void)json_object_set_new(object, "journal",
+            json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "lot", row->lot, "state",
+                lpa_state_name(row->state), "result", lpa_result_name(row->result), "attempt",
+                (json_int_t)row->attempt, "dev_eui", eui, "code", row->code, "message",
+                row->message));
+    }
+    if (unit != NULL) {
+        base_hex_encode(unit->dev_eui, 8, eui);
+        (void)json_object_set_new(object, "kms",
+            json_pack("{s:s, s:s, s:s, s:s, s:I}", "lot", unit->lot, "state",
+                kms_state_name(unit->state), "dev_eui", eui, "grant_id", unit->grant_id,
+                "key_version", (json_int_t)unit->key_version));
+    }
+    return object;
+}
+
+struct unit_verb {
+    struct prov_app app;
+    struct prov_args args;
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    struct row_search search;
+    struct auth_unit unit;
+};
+
+static enum base_status find_unit(struct unit_verb *v, struct base_err *err)
+{
+    enum base_status status = prov_open_journal(&v->app, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    v->search = (struct row_search){ .chip_id = v->chip_id, .lot = v->args.lot };
+    status = lpa_journal_each(v->app.journal, v->args.lot, match_row, &v->search, err);
+    if (status == BASE_OK && !v->search.found && v->args.lot == NULL) {
+        return base_err_set(err, BASE_E_NOTFOUND, "journal", 0,
+            "this station has not worked chip %s; say its lot with --lot to ask the KMS",
+            v->args.words[1]);
+    }
+    if (status == BASE_OK) {
+        status = prov_open_kms(&v->app, false, err);
+    }
+    const char *lot = v->args.lot != NULL ? v->args.lot : v->search.newest.lot;
+    return status == BASE_OK ? auth_kms_get_unit(v->app.kms, lot, v->chip_id, &v->unit, err)
+                             : status;
+}
+
+static enum base_status show_unit(struct unit_verb *v, struct base_err *err)
+{
+    enum base_status status = find_unit(v, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (v->args.json) {
+        return prov_print_json(unit_object(&v->search, &v->unit), err);
+    }
+    if (v->search.found) {
+        print_row(&v->search.newest);
+    }
+    print_kms(&v->unit);
+    return BASE_OK;
+}
+
+static enum base_status permit_scrap(const struct unit_verb *v, struct base_err *err)
+{
+    char answer[8] = "";
+    if (v->args.yes) {
+        return BASE_OK;
+    }
+    if (isatty(STDIN_FILENO) == 0) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "scrapping is final; confirm it with --yes, or run this on a terminal");
+    }
+    printf(
+        "Scrapping chip %s is final: its DevEUI is retired. Type yes to do it: ", v->args.words[1]);
+    (void)fflush(stdout);
+    bool yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
+    return yes ? BASE_OK : base_err_set(err, BASE_E_CANCELLED, "option", 0, "nothing was scrapped");
+}
+
+static enum base_status journal_scrapped(struct unit_verb *v, struct base_err *err)
+{
+    struct lpa_unit row = v->search.newest;
+    if (!v->search.found) {
+        memset(&row, 0, sizeof(row));
+        (void)snprintf(row.lot, sizeof(row.lot), "%s", v->args.lot);
+        memcpy(row.chip_id, v->chip_id, sizeof(row.chip_id));
+        row.started_wall_us = base_clock_wall_us(v->app.clock);
+    }
+    row.state = LPA_STATE_SCRAPPED;
+    row.receipt_length = 0;
+    memcpy(row.dev_eui, v->unit.dev_eui, sizeof(row.dev_eui));
+    row.updated_wall_us = base_clock_wall_us(v->app.clock);
+    return lpa_journal_put(v->app.journal, &row, err);
+}
+
+static enum base_status scrap_open(struct unit_verb *v, const char *reason, struct base_err *err)
+{
+    struct base_err cause = { 0 };
+    struct lpa_event event = { .id = LPA_EVENT_SCRAP,
+        .lot = v->unit.lot,
+        .chip_id = v->chip_id,
+        .dev_eui = v->unit.dev_eui,
+        .grant_id = v->unit.grant_id,
+        .why = reason };
+    enum base_status status = lpa_audit_append(v->app.audit, &event, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    status = auth_kms_scrap(v->app.kms, v->unit.grant_id, reason, &cause);
+    event.result = status == BASE_OK ? "ok" : "fail";
+    event.code = status == BASE_OK ? NULL : cause.code;
+    enum base_status logged =
+        lpa_audit_append(v->app.audit, &event, status == BASE_OK ? err : NULL);
+    if (status != BASE_OK) {
+        *err = cause;
+        return status;
+    }
+    return logged == BASE_OK ? journal_scrapped(v, err) : logged;
+}
+
+static enum base_status scrap_unit(struct unit_verb *v, struct base_err *err)
+{
+    const char *reason = v->args.reason != NULL ? v->args.reason : "bad";
+    enum base_status status = find_unit(v, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (v->unit.state == AUTH_UNIT_SCRAPPED && !v->args.json) {
+        printf("chip %s is scrapped already\n", v->args.words[1]);
+        return BASE_OK;
+    }
+    if (v->unit.state == AUTH_UNIT_SCRAPPED) {
+        return prov_print_json(unit_object(&v->search, &v->unit), err);
+    }
+    if (v->unit.state != AUTH_UNIT_OPEN) {
+        return base_err_set(err, BASE_E_DENIED, "unit", (int64_t)v->unit.state,
+            "chip %s has no open grant in this lot (KMS state %s); only open grants can be "
+            "scrapped here",
+            v->args.words[1], kms_state_name(v->unit.state));
+    }
+    status = permit_scrap(v, err);
+    if (status == BASE_OK) {
+        status = prov_open_audit(&v->app, err);
+    }
+    if (status == BASE_OK) {
+        status = scrap_open(v, reason, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    prov_cosign(&v->app);
+    v->unit.state = AUTH_UNIT_SCRAPPED;
+    if (v->args.json) {
+        return prov_print_json(unit_object(&v->search, &v->unit), err);
+    }
+    printf("chip %s is scrapped; mark the board and destroy it\n", v->args.words[1]);
+    return BASE_OK;
+}
+
+int prov_unit(const struct cli_program *program, int argc, char **argv)
+{
+    struct unit_verb v = { .app = { .lock_fd = -1 } };
+    struct base_err err = { 0 };
+    enum base_status status = prov_parse(argc, argv, "lot reason yes", 2, &v.args, &err);
+    const char *word = v.args.word_count == 2 ? v.args.words[0] : "";
+    bool show = strcmp(word, "show") == 0;
+    if (status == BASE_OK && !show && strcmp(word, "scrap") != 0) {
+        status = base_err_set(&err, BASE_E_ARG, "option", 0, "unit wants show CHIP or scrap CHIP");
+    }
+    if (status == BASE_OK && v.args.lot != NULL && !lpa_name_is_good(v.args.lot)) {
+        status = base_err_set(&err, BASE_E_ARG, "option", 0, "that is not the name of a lot");
+    }
+    if (status == BASE_OK) {
+        status = prov_parse_chip(v.args.words[1], v.chip_id, &err);
+    }
+    if (status == BASE_OK) {
+        status = prov_open(&v.app, program, &v.args, &err);
+    }
+    if (status == BASE_OK) {
+        status = show ? show_unit(&v, &err) : scrap_unit(&v, &err);
+    }
+    prov_close(&v.app);
+    return status == BASE_OK ? 0 : cli_fail(program, &err);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lpa/device.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "programmer/mailbox.h"
+#include "programmer/psoc6.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_MAX_BYTES    (4U << 20)
+#define ACQUIRE_MS        300U
+#define MAILBOX_MS        2000U
+#define STATEMENT_MS      20000U /* first boot: key generation and two multiplications */
+#define INSTALL_MS        20000U
+#define TRIES_MAX         3
+#define LIFECYCLE_NORMAL  0x01U
+#define LIFECYCLE_DEBUG   0x02U
+#define LIFECYCLE_SECURE  0x04U
+#define PROTECTION_VIRGIN 1U
+#define PROTECTION_DEAD   4U
+
+struct lpa_device {
+    const char *url;
+    const struct lpa_image *image;
+    const struct base_clock *clock;
+    const struct base_log *log;
+    struct prg_link *link;
+    struct prg_psoc6 *chip;
+    struct prg_mailbox *mailbox;
+    bool acquired; /**< CM0+ parked in ROM: SROM calls work */
+};
+
+/* --- image --- */
+
+static enum base_status check_binding(struct lpa_image *image, struct base_err *err)
+{
+    uint8_t digest[BASE_SHA256_BYTES];
+    base_sha256(image->view.binding_bytes, PROTO_BINDING_HASH_AT, digest);
+    bool sealed =
+        memcmp(digest, image->view.binding_bytes + PROTO_BINDING_HASH_AT, sizeof(digest)) == 0;
+    bool bound = false;
+    for (size_t i = 0; i < 2; i++) {
+        const uint8_t *key = image->view.binding.authority_key[i];
+        if (key[0] != 0) {
+            base_sha256(key, PROTO_PUBLIC_KEY_SIZE, digest);
+            memcpy(image->authority_key_id[i], digest, PROTO_KEY_ID_SIZE);
+            bound = true;
+        }
+    }
+    if (!sealed || !bound) {
+        (void)base_err_set(err, BASE_E_VERIFY, "image", 0,
+            "the image is not bound to a provisioning authority; bind it with lpa-image bind");
+        base_err_set_code(err, "image_unbound");
+        return BASE_E_VERIFY;
+    }
+    return BASE_OK;
+}
+
+static enum base_status take_apart(struct lpa_image *image, const char *path, struct base_err *err)
+{
+    struct prg_image_opts opts = { .format = PRG_IMAGE_BIN, .base = PROTO_IMAGE_ADDRESS };
+    enum proto_status decoded =
+        proto_image_decode(image->bytes.data, image->bytes.length, &image->view);
+    if (decoded != PROTO_OK) {
+        return base_err_set(err, BASE_E_CORRUPT, "image", (int64_t)decoded,
+            "%s is no whole device image (%s, %zu bytes of at most %u); fetch or build it again",
+            path, proto_status_text(decoded), image->bytes.length, PROTO_IMAGE_MAX_SIZE);
+    }
+    base_sha256(image->bytes.data, image->bytes.length, image->sha256);
+    enum base_status status = check_binding(image, err);
+    if (status == BASE_OK) {
+        status = prg_image_parse(
+            image->bytes.data, image->bytes.length, path, &opts, &image->program, err);
+    }
+    return status;
+}
+
+enum base_status lpa_image_load(const char *path, struct lpa_image *ret_image, struct base_err *err)
+{
+    struct lpa_image image = { 0 };
+    struct base_err cause = { 0 };
+    base_buf_init(&image.bytes, FILE_MAX_BYTES);
+    enum base_status status = base_file_read(path, &image.bytes, &cause);
+    if (status == BASE_E_ARG) {
+        base_err_clear(&cause);
+        status = base_err_set(&cause, BASE_E_CORRUPT, "image", 0,
+            "%s is far longer than the %u bytes that a device image may have", path,
+            PROTO_IMAGE_MAX_SIZE);
+    }
+    if (status == BASE_OK) {
+        status = take_apart(&image, path, &cause);
+    }
+    if (status == BASE_OK) {
+        *ret_image = image;
+        return BASE_OK;
+    }
+    lpa_image_done(&image);
+    if (err != NULL && err->status == BASE_OK) {
+        *err = cause;
+    }
+    return status;
+}
+
+void lpa_image_done(struct lpa_image *image)
+{
+    if (image != NULL) {
+        base_buf_done(&image->bytes);
+        prg_image_done(&image->program);
+    }
+}
+
+/* --- life --- */
+
+enum base_status lpa_device_new(const char *url, const struct lpa_image *image,
+    const struct base_clock *clock, const struct base_log *log, struct lpa_device **ret_device,
+    struct base_err *err)
+{
+    struct lpa_device *device = calloc(1, sizeof(*device));
+    if (device == NULL) {
+        return base_err_set(err, BASE_E_NOMEM, "device", 0, "no memory for a site");
+    }
+    device->url = url;
+    device->image = image;
+    device->clock = clock;
+    device->log = log;
+    *ret_device = device;
+    return BASE_OK;
+}
+
+static void hang_up(struct lpa_device *device)
+{
+    prg_mailbox_close(device->mailbox);
+    prg_psoc6_free(device->chip);
+    prg_link_close(device->link);
+    device->mailbox = NULL;
+    device->chip = NULL;
+    device->link = NULL;
+    device->acquired = false;
+}
+
+void lpa_device_free(struct lpa_device *device)
+{
+    if (device != NULL) {
+        hang_up(device);
+        free(device);
+    }
+}
+
+bool lpa_device_is_lab_probe(const char *url)
+{
+    const struct prg_transport *transport = NULL;
+    const char *address = NULL;
+    return prg_transport_find(url, &transport, &address, NULL) == BASE_OK && transport->lab_only;
+}
+
+enum base_status lpa_device_probe_ready(
+    const char *url, const struct base_clock *clock, struct base_err *err)
+{
+    struct prg_link_opts opts = { .clock = clock };
+    struct prg_link *link = NULL;
+    enum base_status status = prg_link_open(url, &opts, &link, err);
+    prg_link_close(link);
+    return status;
+}
+
+/* "unknown" of the line between probe and chip is not the "unknown" of a KMS request: what a chip
+ * did can always be asked. */
+static enum base_status at_site(
+    struct lpa_device *device, const struct base_err *cause, struct base_err *err)
+{
+    if (err != NULL && err->status == BASE_OK) {
+        *err = *cause;
+        if (strcmp(err->code, "unknown") == 0 || strcmp(err->code, "reset") == 0) {
+            base_err_set_code(err, "link_lost");
+        }
+    }
+    (void)device;
+    return cause->status;
+}
+
+static enum base_status open_probe(struct lpa_device *device, struct base_err *err)
+{
+    struct prg_link_opts opts = { .clock = device->clock, .log = device->log };
+    enum base_status status = BASE_OK;
+    if (device->link != NULL) {
+        /* The board may be another one, and the probe may have been unplugged meanwhile. */
+        prg_mailbox_close(device->mailbox);
+        device->mailbox = NULL;
+        device->acquired = false;
+        if (prg_link_resync(device->link, NULL) == BASE_OK) {
+            return BASE_OK;
+        }
+        hang_up(device);
+    }
+    status = prg_link_open(device->url, &opts, &device->link, err);
+    if (status == BASE_OK) {
+        status = prg_psoc6_new(device->link, &device->chip, err);
+    }
+    if (status != BASE_OK) {
+        hang_up(device);
+    }
+    return status;
+}
+
+/* --- examine --- */
+
+static enum proto_lifecycle lifecycle_of(const struct prg_psoc6_info *info)
+{
+    if (info->protection == PROTECTION_DEAD) {
+        return PROTO_LIFECYCLE_DEAD;
+    }
+    if ((info->lifecycle_fuses & LIFECYCLE_SECURE) != 0) {
+        return PROTO_LIFECYCLE_SECURE;
+    }
+    if ((info->lifecycle_fuses & LIFECYCLE_DEBUG) != 0) {
+        return PROTO_LIFECYCLE_SECURE_WITH_DEBUG;
+    }
+    bool virgin =
+        info->protection == PROTECTION_VIRGIN && (info->lifecycle_fuses & LIFECYCLE_NORMAL) == 0;
+    return virgin ? PROTO_LIFECYCLE_VIRGIN : PROTO_LIFECYCLE_NORMAL;
+}
+
+static enum base_status read_vault(
+    struct lpa_device *device, bool *ret_written, struct base_err *err)
+{
+    static const uint32_t homes[] = { PROTO_VAULT_HOME_0, PROTO_VAULT_HOME_1 };
+    bool written = false;
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t row[PROTO_VAULT_HOME_SIZE];
+        enum base_status status = prg_psoc6_read(device->chip, homes[i], sizeof(row), row, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+        for (size_t k = 0; k < sizeof(row); k++) {
+            written = written || row[k] != 0; /* erased flash reads 0 on this family */
+        }
+    }
+    *ret_written = written;
+    return BASE_OK;
+}
+
+static enum base_status compare_image(
+    struct lpa_device *device, bool *ret_equal, struct base_err *err)
+{
+    uint8_t digest[32];
+    enum prg_psoc6_toc2 toc2 = PRG_PSOC6_TOC2_BLANK;
+    enum base_status status = prg_psoc6_digest(
+        device->chip, PROTO_IMAGE_ADDRESS, (uint32_t)device->image->bytes.length, digest, err);
+    if (status == BASE_OK) {
+        status = prg_psoc6_read_toc2(device->chip, &toc2, err);
+    }
+    if (status == BASE_OK) {
+        *ret_equal = memcmp(digest, device->image->sha256, sizeof(digest)) == 0 &&
+                     toc2 == PRG_PSOC6_TOC2_OURS;
+    }
+    return status;
+}
+
+static enum base_status examine_open(
+    struct lpa_device *device, struct lpa_exam *ret_exam, struct base_err *err)
+{
+    struct prg_psoc6_info info;
+    struct lpa_exam exam = { 0 };
+    enum base_status status = prg_psoc6_identify(device->chip, &info, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    memcpy(exam.chip_id, info.unique_id, sizeof(exam.chip_id));
+    exam.silicon_id = (uint32_t)info.family << 16 | info.silicon_id;
+    exam.lifecycle = lifecycle_of(&info);
+    if (info.family == PRG_PSOC6_BLE2) {
+        status = compare_image(device, &exam.image_equal, err);
+        if (status == BASE_OK) {
+            status = read_vault(device, &exam.vault_written, err);
+        }
+    }
+    if (status == BASE_OK) {
+        *ret_exam = exam;
+    }
+    return status;
+}
+
+static enum base_status open_mailbox(struct lpa_device *device, struct base_err *err)
+{
+    prg_mailbox_close(device->mailbox);
+    device->mailbox = NULL;
+    device->acquired = false;
+    return prg_mailbox_open(device->link, MAILBOX_MS, &device->mailbox, err);
+}
+
+/* One mailbox command. A cut answer is asked for again: the device knows the sequence number and
+ * does nothing twice. */
+static enum base_status command(struct lpa_device *device, uint32_t number, const uint8_t *payload,
+    size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status, uint8_t *ret_answer,
+    struct base_err *err)
+{
+    struct base_err cause = { 0 };
+    if (device->mailbox == NULL) {
+        return base_err_set(
+            err, BASE_E_LINK, "device", 0, "the bootloader is not connected at this site");
+    }
+    for (int try = 1;; try++) {
+        size_t got = 0;
+        base_err_clear(&cause);
+        enum base_status status = prg_mailbox_call(device->mailbox, number, payload, length,
+            timeout_ms, size, ret_status, ret_answer, &got, &cause);
+        if (status == BASE_OK) {
+            bool whole = *ret_status != PROTO_OK && *ret_status != PROTO_ALREADY;
+            return whole || got == size
+                       ? BASE_OK
+                       : base_err_set(err, BASE_E_PROTO, "device", (int64_t)got,
+                             "the device answered command %u with %zu bytes instead of %zu", number,
+                             got, size);
+        }
+        if (strcmp(cause.code, "unknown") != 0 || try == TRIES_MAX ||
+            prg_link_resync(device->link, NULL) != BASE_OK) {
+            return at_site(device, &cause, err);
+        }
+    }
+}
+
+static enum base_status refused(uint32_t answer, const char *what, struct base_err *err)
+{
+    return base_err_set(err, BASE_E_TARGET, "device", answer, "the device refused %s: %s", what,
+        proto_status_text(answer));
+}
+
+static enum base_status take_hello(
+    struct lpa_device *device, struct proto_hello *ret_hello, struct base_err *err)
+{
+    uint8_t bytes[PROTO_HELLO_SIZE];
+    uint32_t answer = 0;
+    enum base_status status =
+        command(device, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes), &answer, bytes, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (answer != PROTO_OK) {
+        return refused(answer, "to say hello", err);
+    }
+    enum proto_status decoded = proto_hello_decode(bytes, sizeof(bytes), ret_hello);
+    return decoded == PROTO_OK
+               ? BASE_OK
+               : base_err_set(err, BASE_E_PROTO, "device", (int64_t)decoded,
+                     "the device's hello is malformed: %s", proto_status_text(decoded));
+}
+
+static enum base_status examine_closed(
+    struct lpa_device *device, struct lpa_exam *ret_exam, struct base_err *err)
+{
+    struct proto_hello hello;
+    enum base_status status = open_mailbox(device, err);
+    if (status == BASE_OK) {
+        status = take_hello(device, &hello, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    struct lpa_exam exam = { .silicon_id = hello.silicon_id,
+        .lifecycle = (enum proto_lifecycle)hello.lifecycle,
+        .vault_written = hello.vault_state != PROTO_VAULT_EMPTY };
+    memcpy(exam.chip_id, hello.chip_id, sizeof(exam.chip_id));
+    exam.image_equal = memcmp(hello.bootloader_hash, device->image->sha256, 32) == 0;
+    *ret_exam = exam;
+    return BASE_OK;
+}
+
+static enum base_status acquire(
+    struct lpa_device *device, enum prg_psoc6_acquire *ret_outcome, struct base_err *err)
+{
+    struct prg_psoc6_acquire_opts opts = { .timeout_ms = ACQUIRE_MS };
+    prg_mailbox_close(device->mailbox);
+    device->mailbox = NULL;
+    enum base_status status = prg_psoc6_acquire(device->chip, &opts, ret_outcome, err);
+    device->acquired = status == BASE_OK && *ret_outcome == PRG_PSOC6_ACQUIRED;
+    return status;
+}
+
+static enum base_status op_examine(void *user, struct lpa_exam *ret_exam, struct base_err *err)
+{
+    struct lpa_device *device = user;
+    struct base_err cause = { 0 };
+    enum prg_psoc6_acquire outcome = PRG_PSOC6_SILENT;
+    enum base_status status = open_probe(device, &cause);
+    if (status == BASE_OK) {
+        status = acquire(device, &outcome, &cause);
+    }
+    if (status == BASE_OK) {
+        status = device->acquired ? examine_open(device, ret_exam, &cause)
+                                  : examine_closed(device, ret_exam, &cause);
+    }
+    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+}
+
+/* --- program --- */
+
+static enum base_status must_acquire(struct lpa_device *device, struct base_err *err)
+{
+    enum prg_psoc6_acquire outcome = PRG_PSOC6_SILENT;
+    if (device->acquired) {
+        return BASE_OK;
+    }
+    enum base_status status = acquire(device, &outcome, err);
+    if (status == BASE_OK && !device->acquired) {
+        (void)base_err_set(err, BASE_E_LOCKED, "SWD", (int64_t)outcome,
+            "the chip cannot be stopped for programming: its port is closed or silent");
+        base_err_set_code(err, "port_closed");
+        return BASE_E_LOCKED;
+    }
+    return status;
+}
+
+static enum base_status op_program(void *user, struct base_err *err)
+{
+    struct lpa_device *device = user;
+    struct base_err cause = { 0 };
+    enum prg_psoc6_change change = PRG_PSOC6_UNCHANGED;
+    enum base_status status = must_acquire(device, &cause);
+    if (status == BASE_OK) {
+        status = prg_psoc6_check_image(device->chip, &device->image->program, &cause);
+    }
+    if (status == BASE_OK) {
+        status =
+            prg_psoc6_program(device->chip, &device->image->program, NULL, NULL, &change, &cause);
+    }
+    if (status == BASE_OK) {
+        status = prg_psoc6_write_toc2(device->chip, &change, &cause);
+    }
+    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+}
+
+static enum base_status op_verify(void *user, bool *ret_equal, struct base_err *err)
+{
+    struct lpa_device *device = user;
+    struct base_err cause = { 0 };
+    enum base_status status = must_acquire(device, &cause);
+    if (status == BASE_OK) {
+        status = compare_image(device, ret_equal, &cause);
+    }
+    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+}
+
+/* --- mailbox --- */
+
+static enum base_status op_boot(void *user, struct base_err *err)
+{
+    struct lpa_device *device = user;
+    struct base_err cause = { 0 };
+    if (device->mailbox != NULL && !device->acquired) {
+        return BASE_OK; /* found through the mailbox: it runs already */
+    }
+    enum base_status status = prg_psoc6_reset(device->chip, &cause);
+    if (status == BASE_OK) {
+        status = open_mailbox(device, &cause);
+    }
+    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+}
+
+static enum base_status op_hello(void *user, struct proto_hello *ret_hello, struct base_err *err)
+{
+    return take_hello(user, ret_hello, err);
+}
+
+static enum base_status op_statement(void *user, const uint8_t authority_key_id[PROTO_KEY_ID_SIZE],
+    uint8_t ret_statement[PROTO_STATEMENT_SIZE], struct base_err *err)
+{
+    uint32_t answer = 0;
+    enum base_status status = command(user, PROTO_CMD_STATEMENT, authority_key_id,
+        PROTO_KEY_ID_SIZE, STATEMENT_MS, PROTO_STATEMENT_SIZE, &answer, ret_statement, err);
+    if (status == BASE_OK && answer != PROTO_OK) {
+        return refused(answer, "to make a statement", err);
+    }
+    return status;
+}
+
+static enum base_status op_install(void *user, const uint8_t *envelope, size_t length,
+    uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    return command(user, PROTO_CMD_INSTALL, envelope, length, INSTALL_MS, PROTO_RECEIPT_SIZE,
+        ret_status, ret_receipt, err);
+}
+
+static enum base_status op_receipt(
+    void *user, uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    return command(
+        user, PROTO_CMD_RECEIPT, NULL, 0, 0, PROTO_RECEIPT_SIZE, ret_status, ret_receipt, err);
+}
+
+static enum base_status op_self_test(
+    void *user, uint8_t ret_join_request[PROTO_JOIN_REQUEST_SIZE], struct base_err *err)
+{
+    uint32_t answer = 0;
+    enum base_status status = command(user, PROTO_CMD_SELF_TEST, NULL, 0, INSTALL_MS,
+        PROTO_JOIN_REQUEST_SIZE, &answer, ret_join_request, err);
+    if (status == BASE_OK && answer != PROTO_OK) {
+        return refused(answer, "the self-test", err);
+    }
+    return status;
+}
+
+const struct lpa_device_ops lpa_device_job_ops = {
+    .examine = op_examine,
+    .program = op_program,
+    .verify = op_verify,
+    .boot = op_boot,
+    .hello = op_hello,
+    .statement = op_statement,
+    .install = op_install,
+    .receipt = op_receipt,
+    .self_test = op_self_test,
+};

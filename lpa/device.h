@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LPA_DEVICE_H
+#define LPA_DEVICE_H
+
+/** @file A PSoC 6 board behind a probe, as the job engine wants it. One thread per device. */
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "device-fw/protocol/image.h"
+#include "lpa/job.h"
+#include "programmer/image.h"
+
+/** The device image of a lot, from a file. */
+struct lpa_image {
+    struct base_buf bytes;
+    struct proto_image view; /**< borrows bytes */
+    struct prg_image program;
+    uint8_t sha256[32];
+    uint8_t authority_key_id[2][PROTO_KEY_ID_SIZE]; /**< zeros: slot empty */
+};
+
+/** BASE_E_CORRUPT: not a whole device image; BASE_E_VERIFY code "image_unbound": not sealed for an
+ * authority; BASE_E_NOTFOUND, BASE_E_IO. */
+BASE_MUST_CHECK
+enum base_status lpa_image_load(
+    const char *path, struct lpa_image *ret_image, struct base_err *err);
+void lpa_image_done(struct lpa_image *image);
+
+struct lpa_device;
+
+/** @p image and @p url are borrowed. Nothing is opened yet: the probe is opened by the first
+ * examination and stays open. */
+BASE_MUST_CHECK
+enum base_status lpa_device_new(const char *url, const struct lpa_image *image,
+    const struct base_clock *clock, const struct base_log *log, struct lpa_device **ret_device,
+    struct base_err *err);
+void lpa_device_free(struct lpa_device *device);
+
+/** For struct lpa_job_io; `user` is the device. */
+extern const struct lpa_device_ops lpa_device_job_ops;
+
+/** BASE_OK when a probe answers at the URL. The target is not touched. */
+BASE_MUST_CHECK
+enum base_status lpa_device_probe_ready(
+    const char *url, const struct base_clock *clock, struct base_err *err);
+
+/** True where the cable of the URL has no authentication, which production lots refuse. */
+bool lpa_device_is_lab_probe(const char *url);
+
+#endif

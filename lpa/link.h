@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LPA_LINK_H
+#define LPA_LINK_H
+
+/** @file The real KMS and the real log behind the job engine's interfaces. One object per thread.
+ */
+
+#include "lpa/audit.h"
+#include "lpa/job.h"
+
+struct lpa_link {
+    struct auth_kms *kms;               /**< of this thread */
+    const struct auth_session *session; /**< shared, read only; NULL where only the certificate is
+                                           needed */
+    const char *lot;
+    struct lpa_audit *audit; /**< shared */
+};
+
+/** For struct lpa_job_io; `user` is the link. */
+extern const struct lpa_kms_ops lpa_link_kms_ops;
+extern const struct lpa_log_ops lpa_link_log_ops;
+
+/** lpa_witness_fn; `user` is the client. */
+enum base_status lpa_link_witness(void *user, uint64_t old_size, const uint8_t (*proof)[32],
+    size_t proof_count, const char *checkpoint, enum auth_witness *ret_witness, uint64_t *ret_size,
+    char *ret_cosignature, struct base_err *err);
+
+#endif
