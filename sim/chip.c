@@ -183,6 +183,23 @@ static void stop_everything(struct sim_chip *chip)
     sim_core_reset(&chip->cm4);
 }
 
+/* Power-on state of the cores; the counters of tests go on. */
+static void clear_cores(struct sim_chip *chip)
+{
+    struct sim_core *cores[2] = { &chip->cm0, &chip->cm4 };
+    for (unsigned i = 0; i < 2; i++) {
+        struct sim_core before = *cores[i];
+        sim_core_init(cores[i], chip, i == 1);
+        cores[i]->now_ps = before.now_ps > chip->time_ps ? before.now_ps : chip->time_ps;
+        cores[i]->cycles = before.cycles;
+        cores[i]->busy_cycles = before.busy_cycles;
+        cores[i]->instructions = before.instructions;
+        cores[i]->insn_limit = before.insn_limit;
+        cores[i]->stop_pc = before.stop_pc;
+        cores[i]->attention |= before.attention & SIM_ATTENTION_STOP;
+    }
+}
+
 void sim_chip_set_xres(struct sim_chip *chip, bool low)
 {
     if (low == chip->xres_low)
@@ -190,9 +207,10 @@ void sim_chip_set_xres(struct sim_chip *chip, bool low)
     chip->xres_low = low;
     if (!chip->powered)
         return;
-    if (low) {
+    if (low) { /* resets the debug registers too; only RAM is kept */
         sim_flash_cut(chip);
         stop_everything(chip);
+        clear_cores(chip);
         chip->reset_count++;
     } else {
         sim_boot_begin(chip);
@@ -224,11 +242,7 @@ void sim_chip_set_power(struct sim_chip *chip, bool on)
     }
     sim_flash_cut(chip);
     stop_everything(chip);
-    uint64_t now = chip->time_ps;
-    sim_core_init(&chip->cm0, chip, false);
-    sim_core_init(&chip->cm4, chip, true);
-    chip->cm0.now_ps = now;
-    chip->cm4.now_ps = now;
+    clear_cores(chip);
     chip->reset_count++;
 }
 

@@ -20,7 +20,8 @@ bool sim_chip_test_read(
 /** Copy into RAM, flash, work flash, SFlash or fuses, past every protection and rule. */
 bool sim_chip_test_write(struct sim_chip *chip, uint32_t address, const void *data, size_t length);
 
-/** Counters of a core since power-on: clock edges spent executing, instructions, and where it is.
+/** Counters of a core since the chip was made: clock edges spent executing, instructions, and where
+ * it is.
  */
 struct sim_chip_test_core {
     uint64_t busy_cycles;  /**< executing; asleep, halted and held in ROM not counted */
@@ -50,7 +51,8 @@ void sim_chip_test_write_toc2(
 
 /* ---- stop somewhere ---- */
 
-/** Run until the CM0+ is about to execute @p pc or @p time_ps has come. True: it is there. */
+/** Run until the CM0+ is about to execute @p pc or @p time_ps has come. True: it is there (at once,
+ * if it stands there already). */
 bool sim_chip_test_run_to(struct sim_chip *chip, uint32_t pc, uint64_t time_ps);
 /** Run until the CM0+ has retired that many instructions in all, or @p time_ps has come. True: it
  * has. */
@@ -89,7 +91,7 @@ void sim_chip_test_trng_fault(struct sim_chip *chip, enum sim_trng_fault fault, 
 /* ---- diagnosis ---- */
 
 /** Where the model says what it refuses: unmodelled registers, protection violations, faults of the
- * cores. Each is said once per chip. Borrowed; NULL = nowhere. */
+ * cores. Each is said once per chip. Borrowed; NULL = nowhere. A fork inherits it. */
 void sim_chip_set_log(struct sim_chip *chip, const struct base_log *log);
 
 #endif

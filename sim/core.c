@@ -45,7 +45,7 @@ void sim_core_reset(struct sim_core *core)
     core->step_armed = false;
     core->mask_ints = false;
     core->reset_sticky = true;
-    core->attention = SIM_ATTENTION_HELD;
+    core->attention = SIM_ATTENTION_HELD | (core->attention & SIM_ATTENTION_STOP);
     sim_core_flush_tlb(core);
     sim_core_update(core);
 }

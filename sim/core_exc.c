@@ -75,23 +75,27 @@ void sim_core_update(struct sim_core *core)
         core->attention &= ~SIM_ATTENTION_HALT;
 }
 
+void sim_core_pend(struct sim_core *core, uint64_t exceptions)
+{
+    if ((exceptions & ~core->pending) != 0 && (core->scr & 0x10U) != 0)
+        core->event = true; /* SEVONPEND */
+    core->pending |= exceptions;
+}
+
 /* A line that is still high after its handler ran makes the interrupt pending again. */
 static void latch_lines(struct sim_core *core)
 {
     uint64_t levels = (uint64_t)core->irq_level << SIM_EXC_IRQ0;
     if (core->nmi_level)
         levels |= UINT64_C(1) << SIM_EXC_NMI;
-    core->pending |= levels & ~core->active;
+    sim_core_pend(core, levels & ~core->active);
 }
 
 void sim_core_set_lines(struct sim_core *core, uint32_t irq_level, bool nmi_level)
 {
     core->irq_level = irq_level;
     core->nmi_level = nmi_level;
-    uint64_t before = core->pending;
     latch_lines(core);
-    if (core->pending != before && (core->scr & 0x10U) != 0)
-        core->event = true; /* SEVONPEND */
     sim_core_update(core);
 }
 
@@ -246,7 +250,7 @@ static bool wake(struct sim_core *core)
 {
     int priority;
     unsigned best = sim_core_best_pending(core, &priority);
-    bool interrupt = best != 0 && priority < sim_core_exec_priority(core, true);
+    bool interrupt = best != 0 && priority < sim_core_exec_priority(core, !core->wfe);
     if (!interrupt && !(core->wfe && core->event))
         return false;
     if (core->wfe)

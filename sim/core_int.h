@@ -48,6 +48,8 @@ void sim_core_update(struct sim_core *core);
 int sim_core_exec_priority(const struct sim_core *core, bool ignore_primask);
 /** Pending exception with the best priority, 0 when none is enabled. */
 unsigned sim_core_best_pending(const struct sim_core *core, int *ret_priority);
+/** Make exceptions (a mask by number) pending; SEVONPEND sees it. */
+void sim_core_pend(struct sim_core *core, uint64_t exceptions);
 void sim_core_halt(struct sim_core *core, uint32_t dfsr_bit);
 void sim_core_set_control(struct sim_core *core, uint32_t value);
 uint32_t sim_core_control(const struct sim_core *core);

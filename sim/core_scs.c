@@ -44,7 +44,7 @@ void sim_core_systick_sync(struct sim_core *core)
     core->systick_zero += (missed + 1) * period;
     core->systick_ctrl |= 1U << 16;
     if ((core->systick_ctrl & 2U) != 0) {
-        core->pending |= UINT64_C(1) << SIM_EXC_SYSTICK;
+        sim_core_pend(core, UINT64_C(1) << SIM_EXC_SYSTICK);
         sim_core_update(core);
     }
 }
@@ -90,13 +90,13 @@ static uint32_t read_icsr(struct sim_core *core)
 static void write_icsr(struct sim_core *core, uint32_t value)
 {
     if ((value & 1U << 31) != 0)
-        core->pending |= UINT64_C(1) << SIM_EXC_NMI;
+        sim_core_pend(core, UINT64_C(1) << SIM_EXC_NMI);
     if ((value & 1U << 28) != 0)
-        core->pending |= UINT64_C(1) << SIM_EXC_PENDSV;
+        sim_core_pend(core, UINT64_C(1) << SIM_EXC_PENDSV);
     else if ((value & 1U << 27) != 0)
         core->pending &= ~(UINT64_C(1) << SIM_EXC_PENDSV);
     if ((value & 1U << 26) != 0)
-        core->pending |= UINT64_C(1) << SIM_EXC_SYSTICK;
+        sim_core_pend(core, UINT64_C(1) << SIM_EXC_SYSTICK);
     else if ((value & 1U << 25) != 0)
         core->pending &= ~(UINT64_C(1) << SIM_EXC_SYSTICK);
 }
@@ -233,7 +233,11 @@ static bool scb_write(struct sim_core *core, uint32_t address, uint32_t value, b
         write_aircr(core, value, debugger);
         return true;
     case SCB_SCR:
-        core->scr = value & 0x16U;
+        if ((value & 4U) != 0) {
+            sim_bus_note(core->chip, "SCR: deep sleep is not modelled");
+            return false;
+        }
+        core->scr = value & 0x12U;
         return true;
     case SCB_CCR: /* read-only in ARMv6-M */
         return true;
@@ -304,7 +308,7 @@ static bool nvic_write(struct sim_core *core, uint32_t address, uint32_t value, 
         core->irq_enabled &= ~value;
         return true;
     case NVIC_ISPR:
-        core->pending |= (uint64_t)value << SIM_EXC_IRQ0;
+        sim_core_pend(core, (uint64_t)value << SIM_EXC_IRQ0);
         return true;
     case NVIC_ICPR:
         core->pending &= ~((uint64_t)value << SIM_EXC_IRQ0);

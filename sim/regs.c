@@ -50,7 +50,7 @@ bool sim_cpuss_read(
         *ret_value = regs->cm0_ctl;
         return true;
     case 0x008:
-        *ret_value = sim_core_sleeping(&chip->cm0) ? 1U | (chip->cm0.scr >> 1 & 2U) : 0;
+        *ret_value = sim_core_sleeping(&chip->cm0) ? 1U : 0;
         return true;
     case 0x080:
         *ret_value = 0xFA050000U | regs->cm4_pwr_ctl;

@@ -6,6 +6,7 @@
 /* System calls: the ROM's NMI handler, from the notification to the answer. */
 
 #define OVERHEAD_CYCLES 2000U
+#define HALT_POLL_PS    (100 * SIM_PS_PER_US)
 
 #define STATUS_WRONG_IPC   0xF0000006U
 #define STATUS_NO_ACCESS   0xF0000008U
@@ -124,6 +125,10 @@ static void resume(struct sim_chip *chip)
 void sim_srom_event(struct sim_chip *chip)
 {
     struct sim_rom_call *call = &chip->call;
+    if (chip->cm0.halted) { /* a halted CM0+ serves nothing; look again later */
+        sim_event_at(chip, SIM_EVENT_ROM, chip->time_ps + HALT_POLL_PS);
+        return;
+    }
     if (take_arguments(chip)) {
         call->result = STATUS_OPCODE;
         if (!sim_srom_flash_call(chip) && !sim_srom_info_call(chip))

@@ -120,6 +120,12 @@ static void test_resets(void **state)
     assert_int_equal(die_read(chip, 0xE000EDF0U) >> 25 & 1U, 0);
     assert_int_equal(die_read(chip, 0xE000EDFCU), 0x01000000U);
     assert_int_equal(die_read(chip, 0x08001000U), 0xCAFEF00DU);
+    sim_chip_set_xres(chip, true);
+    assert_false(sim_chip_swd_connected(chip));
+    sim_chip_set_xres(chip, false);
+    die_run_us(chip, 25000); /* XRES forgets the breakpoint, not the RAM */
+    assert_false(sim_chip_test_core(chip, SIM_AP_CM0).halted);
+    assert_int_equal(die_read(chip, 0x08001000U), 0xCAFEF00DU);
     sim_chip_set_power(chip, false);
     assert_false(sim_chip_swd_connected(chip));
     sim_chip_set_power(chip, true);
