@@ -43,6 +43,7 @@ static void fail(struct prg_link *link, enum prg_fault fault, const struct base_
         queue->fault = fault;
         if (cause != NULL) {
             queue->err = *cause;
+            base_log(link->log, BASE_LOG_DEBUG, "probe: %s", cause->message);
         }
     }
 }

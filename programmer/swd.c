@@ -163,6 +163,8 @@ enum base_status prg_swd_flush(struct prg_link *link, struct base_err *err)
     prg_swd_drop_caches(link);
     if (fault == PRG_FAULT_SWD) {
         bool back = recover(link, ack);
+        base_log(link->log, BASE_LOG_DEBUG, "SWD: %s (%02x), debug port %s", prg_dap_ack_text(ack),
+            response, back ? "back" : "lost");
         link->selected = back;
         return report_swd(ack, response, back, err);
     }

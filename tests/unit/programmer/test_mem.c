@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "programmer/psoc6.h"
 #include "tests/unit/programmer/bench.h"
 
 static void connect(struct bench *bench)
@@ -185,6 +186,33 @@ static void tells_a_closed_port(void **state)
     bench_done(&bench);
 }
 
+/* A chip whose debug port answers and whose access ports do not is not a silent one. */
+static void acquire_tells_closed_ports(void **state)
+{
+    (void)state;
+    const struct prg_psoc6_acquire_opts opts = { .timeout_ms = 20 };
+    enum prg_psoc6_acquire outcome = PRG_PSOC6_ACQUIRED;
+    struct bench bench;
+    struct prg_psoc6 *chip = NULL;
+    struct base_err err = { .status = BASE_OK };
+    bench_init(&bench, 64, 4);
+    assert_int_equal(prg_psoc6_new(bench.link, &chip, &err), BASE_OK);
+    bench.chip->ap_enabled[0] = bench.chip->ap_enabled[1] = bench.chip->ap_enabled[2] = false;
+    assert_int_equal(prg_psoc6_acquire(chip, &opts, &outcome, &err), BASE_OK);
+    assert_int_equal(outcome, PRG_PSOC6_CLOSED);
+    bench.chip->connected = false;
+    assert_int_equal(prg_psoc6_acquire(chip, &opts, &outcome, &err), BASE_OK);
+    assert_int_equal(outcome, PRG_PSOC6_SILENT);
+    /* Ports open, but no PSoC 6 behind them. */
+    bench.chip->connected = true;
+    bench.chip->ap_enabled[0] = true;
+    struct prg_psoc6_info info;
+    assert_int_equal(prg_psoc6_attach(chip, 20, &err), BASE_OK);
+    assert_int_not_equal(prg_psoc6_identify(chip, &info, &err), BASE_OK);
+    prg_psoc6_free(chip);
+    bench_done(&bench);
+}
+
 static void tells_a_silent_target(void **state)
 {
     (void)state;
@@ -277,6 +305,7 @@ int main(void)
         cmocka_unit_test(recovers_from_a_stuck_bus),
         cmocka_unit_test(recovers_from_a_fault),
         cmocka_unit_test(tells_a_closed_port),
+        cmocka_unit_test(acquire_tells_closed_ports),
         cmocka_unit_test(tells_a_silent_target),
         cmocka_unit_test(survives_every_flipped_bit),
         cmocka_unit_test(matches_in_the_probe),
