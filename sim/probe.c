@@ -226,6 +226,11 @@ ssize_t sim_probe_exec(struct sim_probe *probe, const uint8_t *request, size_t l
     }
     probe->packets++;
     probe->request_bytes += length;
+    /* Whoever ran the chip past the wire's time, a test for example, has let that time pass. */
+    uint64_t chip_ps = sim_chip_time_ps(probe->swd.chip);
+    if (chip_ps > probe->swd.time_ps) {
+        sim_swd_pass_ps(&probe->swd, chip_ps - probe->swd.time_ps);
+    }
     if (!probe->back_to_back) {
         sim_swd_pass_ps(&probe->swd, probe->round_trip_ps);
     }

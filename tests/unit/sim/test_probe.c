@@ -424,6 +424,16 @@ static void time_of_clock_and_delay(void **state)
     assert_int_equal(before.virtual_time_ps - after.virtual_time_ps, 10000 * SIM_PS_PER_US);
 }
 
+static void follows_a_chip_that_ran_ahead(void **state)
+{
+    struct fixture *f = *state;
+    struct sim_probe_stats stats;
+    sim_chip_run_until(f->chip, UINT64_C(5000) * 1000 * SIM_PS_PER_US);
+    SEND(f, 0x00, 0xFE);
+    sim_probe_get_stats(f->board->probe, &stats);
+    assert_int_equal(stats.virtual_time_ps, UINT64_C(5000250) * SIM_PS_PER_US);
+}
+
 static void execute_commands(void **state)
 {
     struct fixture *f = *state;
@@ -557,6 +567,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pins_and_reset, connected, done),
         cmocka_unit_test_setup_teardown(clock_by_hand, connected, done),
         cmocka_unit_test_setup_teardown(time_of_clock_and_delay, connected, done),
+        cmocka_unit_test_setup_teardown(follows_a_chip_that_ran_ahead, connected, done),
         cmocka_unit_test_setup_teardown(execute_commands, connected, done),
         cmocka_unit_test_setup_teardown(queue_commands, fresh, done),
         cmocka_unit_test_setup_teardown(cuts, powered, done),
