@@ -9,6 +9,20 @@
  *
  * Time is virtual and exact: it moves only when somebody calls sim_chip_run_until(). One thread per
  * chip; two chips share nothing.
+ *
+ * What a program on the CM0+ finds, where sources leave room:
+ * - Flash boot hands over with MSP, PC and VTOR from the application's vector table, in protection
+ *   context 0, interrupts enabled, the CPU clock as TOC2 says (no TOC2: 25 MHz).
+ * - System calls enter ROM by the NMI: its vector is 0x0000000D, the same entry stands at [0xD20].
+ *   The mask of IPC interrupt struct 0 is 0 after reset: callers set bit 16 + IPC themselves.
+ * - ROM keeps SMPU structs 14 and 15 and the last 2 KB of RAM for context 0.
+ * - A SMPU region whose NS bit is 0 refuses masters whose MSx_CTL.NS is 1, which is the reset
+ * value.
+ * - RAM is noise after power-up, and kept over every other reset.
+ * - What is not modelled answers with a bus fault, never with zeros: peripherals (PERI, HSIOM,
+ * GPIO, SCB, clocks), PPUs, DMA, deep sleep, a running watchdog, execution on the CM4, a lifecycle
+ *   other than NORMAL (stops in ROM with the port closed), verification of the application by
+ *   flash boot (parks). sim_chip_set_log() of sim/chip_test.h says which it was.
  */
 
 #include "base/err.h"
