@@ -26,6 +26,9 @@ uint32_t bl_hal_address(const void *object);
 /** Sleep until the next tick of the polling clock (BL_HAL_TICK_CYCLES) or any interrupt. */
 void bl_hal_idle(void);
 
+/** Overwrite the stack below the caller: what the functions it called have left there. */
+void bl_hal_clear_stack(void);
+
 /** Reset the whole chip. Does not return on the chip. */
 void bl_hal_reset(void);
 

@@ -32,11 +32,3 @@ bool bl_p256_dh(const uint8_t secret[BL_P256_SECRET_SIZE],
         bl_wipe(ret_x, BL_P256_SECRET_SIZE);
     return valid;
 }
-
-bool bl_p256_is_point(const uint8_t public_key[PROTO_PUBLIC_KEY_SIZE])
-{
-    static const uint8_t one[BL_P256_SECRET_SIZE] = { [BL_P256_SECRET_SIZE - 1U] = 1 };
-    uint8_t x[BL_P256_SECRET_SIZE];
-
-    return bl_p256_dh(one, public_key, x);
-}

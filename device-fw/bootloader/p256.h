@@ -13,9 +13,6 @@
 bool bl_p256_generate(struct bl_random *random, uint8_t ret_secret[BL_P256_SECRET_SIZE],
     uint8_t ret_public[PROTO_PUBLIC_KEY_SIZE]);
 
-/** True when the bytes are an uncompressed point of the curve. Takes as long as bl_p256_dh(). */
-bool bl_p256_is_point(const uint8_t public_key[PROTO_PUBLIC_KEY_SIZE]);
-
 /**
  * x coordinate of secret * public (RFC 9180 §4.1: DH() of DHKEM(P-256)).
  *

@@ -76,6 +76,8 @@ bool bl_port_poll(struct bl_port *port, struct bl_device *device)
         return false;
     port->answer.length = 0;
     status = execute(port, device, sequence);
+    /* The cryptography's own frames held secrets. */
+    bl_hal_clear_stack();
     length = (uint32_t)port->answer.length;
     copy_out(&port->answer);
     put_word(PROTO_MAILBOX_RSP_STATUS_AT, status);

@@ -124,8 +124,8 @@ NO_IDIOMS size_t strlen(const char *text)
     return length;
 }
 
-/* Also forgets what the run before a reset left on the stack. */
-static void paint_stack(void)
+/* Also forgets what the run before a reset, or a command, has left on the stack. */
+void bl_hal_clear_stack(void)
 {
     uint32_t *end = (uint32_t *)((uintptr_t)__builtin_frame_address(0) - PAINT_MARGIN);
 
@@ -135,7 +135,7 @@ static void paint_stack(void)
 
 void bl_reset(void)
 {
-    paint_stack();
+    bl_hal_clear_stack();
     memcpy(
         bl_data_start, bl_data_load, (size_t)((uint8_t *)bl_data_end - (uint8_t *)bl_data_start));
     memset(bl_bss_start, 0, (size_t)((uint8_t *)bl_bss_end - (uint8_t *)bl_bss_start));

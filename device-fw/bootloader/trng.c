@@ -23,12 +23,6 @@ void bl_trng_start(void)
     bl_hal_write32(BL_CRYPTO_TR_MON_CMD, BL_CRYPTO_TR_MON_CMD_START);
 }
 
-void bl_trng_stop(void)
-{
-    bl_hal_write32(BL_CRYPTO_TR_CTL1, 0);
-    bl_hal_write32(BL_CRYPTO_CTL, 0);
-}
-
 bool bl_trng_read(uint32_t *ret_word)
 {
     bl_hal_write32(BL_CRYPTO_INTR, BL_CRYPTO_INTR_TR_READY);

@@ -13,9 +13,6 @@
  */
 void bl_trng_start(void);
 
-/** Stop the oscillators and power the block down. */
-void bl_trng_stop(void);
-
 /** 32 raw bits. False when the hardware monitors stopped the source or nothing came in time. */
 bool bl_trng_read(uint32_t *ret_word);
 

@@ -1,18 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# usage: build.sh SOURCE_ROOT BUILD_DIR OUT_DIR
+# usage: build.sh SOURCE_ROOT BUILD_DIR OUT_DIR WERROR
 # Build the device image with the cross compiler in a build folder of its own, and copy ELF, binary,
 # map, size report and stack report to OUT_DIR, each only when it has changed.
 set -eu
-source=$1 build=$2 out=$3
+source=$1 build=$2 out=$3 werror=$4
 
 # Compiler flags in the environment are meant for the host.
 unset CC CFLAGS CPPFLAGS LDFLAGS
-if [ ! -f "$build/build.ninja" ]; then
+if [ ! -f "$build/build.ninja" ] || [ "$(cat "$build/werror" 2>/dev/null)" != "$werror" ]; then
     rm -rf "$build"
     meson setup "$build" "$source" --cross-file "$source/device-fw/image/cm0plus.ini" \
-        --buildtype=minsize -Db_pie=false -Db_staticpic=false -Db_sanitize=none -Db_coverage=false >"$build.log" 2>&1 ||
+        --buildtype=minsize -Db_pie=false -Db_staticpic=false -Db_sanitize=none -Db_coverage=false \
+        -Dwerror="$werror" >"$build.log" 2>&1 ||
         { cat "$build.log"; exit 1; }
+    echo "$werror" >"$build/werror"
 fi
 ninja -C "$build" >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 grep -A3 'warning:' "$build.log" || true

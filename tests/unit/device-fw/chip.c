@@ -356,6 +356,10 @@ void bl_hal_idle(void)
 {
 }
 
+void bl_hal_clear_stack(void)
+{
+}
+
 void bl_hal_reset(void)
 {
     chip.resets++;

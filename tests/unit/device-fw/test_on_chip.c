@@ -18,6 +18,7 @@
 #define STACK_BYTES       8192U
 #define STACK_PAINT       0xA5A5A5A5U
 
+#define SRAM             0x08000000U
 #define SRAM_TOP_OF_OURS 0x08017FFCU
 
 static struct board board;
@@ -120,6 +121,25 @@ static void check_stack(void)
     assert_int_equal(base_get_le32(word), STACK_PAINT);
 }
 
+/* The key lies in the vault's record in memory, once, and nowhere else: not on the stack. */
+static void check_memory(void)
+{
+    static uint8_t sram[0x48000];
+    uint32_t stack = base_get_le32(board.image.data + PROTO_VECTOR_OFFSET) - STACK_BYTES;
+    uint8_t key[PROTO_ROOT_KEY_SIZE];
+    unsigned found = 0;
+
+    memset(key, 0x5A, sizeof(key));
+    assert_true(sim_chip_test_read(board.chip, SRAM, sram, sizeof(sram)));
+    for (uint32_t at = 0; at + sizeof(key) <= sizeof(sram); at++) {
+        if (memcmp(sram + at, key, sizeof(key)) != 0)
+            continue;
+        found++;
+        assert_true(SRAM + at < stack || SRAM + at >= stack + STACK_BYTES);
+    }
+    assert_int_equal(found, 1);
+}
+
 static void life_within_its_budget(void **state)
 {
     uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
@@ -142,6 +162,7 @@ static void life_within_its_budget(void **state)
     board_check_vault(&board);
     check_self_test(0);
     check_stack();
+    check_memory();
 
     board_power_cycle(&board);
     start = board_cycles(&board);
