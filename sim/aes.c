@@ -20,7 +20,7 @@ static uint8_t rotate(uint8_t value, unsigned count)
 
 static uint8_t twice(uint8_t value)
 {
-    return (uint8_t)(value << 1 ^ ((value & 0x80U) != 0 ? 0x1BU : 0));
+    return (uint8_t)((uint32_t)value << 1 ^ ((value & 0x80U) != 0 ? 0x1BU : 0));
 }
 
 static uint8_t multiply(uint8_t a, uint8_t b)
