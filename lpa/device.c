@@ -351,7 +351,11 @@ static enum base_status examine_closed(
     struct lpa_device *device, struct lpa_exam *ret_exam, struct base_err *err)
 {
     struct proto_hello hello;
-    enum base_status status = open_mailbox(device, err);
+    /* Names a chip of another kind by its debug port, and a silent line. */
+    enum base_status status = prg_psoc6_attach(device->chip, ACQUIRE_MS, err);
+    if (status == BASE_OK) {
+        status = open_mailbox(device, err);
+    }
     if (status == BASE_OK) {
         status = take_hello(device, &hello, err);
     }
@@ -444,6 +448,27 @@ static enum base_status op_verify(void *user, bool *ret_equal, struct base_err *
 
 /* --- mailbox --- */
 
+/* Memory keeps its content over a reset, so the mailbox of the boot before may still stand there
+ * when it is opened: the first hello then finds that the chip was reset. */
+static enum base_status open_fresh_mailbox(struct lpa_device *device, struct base_err *err)
+{
+    for (int try = 1;; try++) {
+        struct proto_hello hello;
+        struct base_err cause = { 0 };
+        enum base_status status = open_mailbox(device, &cause);
+        if (status == BASE_OK) {
+            status = take_hello(device, &hello, &cause);
+        }
+        if (status == BASE_OK) {
+            return BASE_OK;
+        }
+        if (strcmp(cause.code, "link_lost") != 0 || try == TRIES_MAX) {
+            *err = cause;
+            return status;
+        }
+    }
+}
+
 static enum base_status op_boot(void *user, struct base_err *err)
 {
     struct lpa_device *device = user;
@@ -453,7 +478,7 @@ static enum base_status op_boot(void *user, struct base_err *err)
     }
     enum base_status status = prg_psoc6_reset(device->chip, &cause);
     if (status == BASE_OK) {
-        status = open_mailbox(device, &cause);
+        status = open_fresh_mailbox(device, &cause);
     }
     return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
 }

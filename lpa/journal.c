@@ -55,6 +55,13 @@ static const char schema[] =
     "lot,chip,attempt,state,step,phase,result,permanent,code,message,site,grant_id,dev_eui,"       \
     "key_version,statement,receipt,started_us,updated_us"
 
+/* Side files are grown by other calls than write, which SQLite reports as plain I/O errors. */
+static bool is_out_of_space(const struct lpa_journal *journal, int extended)
+{
+    int cause = journal->db == NULL ? 0 : sqlite3_system_errno(journal->db);
+    return cause == ENOSPC || cause == EDQUOT || extended == SQLITE_IOERR_SHMSIZE;
+}
+
 static enum base_status sql_error(
     struct lpa_journal *journal, int code, const char *what, struct base_err *err)
 {
@@ -63,6 +70,9 @@ static enum base_status sql_error(
     enum base_status status = BASE_E_IO;
     const char *name = "";
     const char *next = "";
+    if (is_out_of_space(journal, extended)) {
+        code = SQLITE_FULL;
+    }
     switch (code & 0xFF) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
