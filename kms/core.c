@@ -74,8 +74,8 @@ static void write_problem(
     }
 }
 
-static void write_formatted(
-    struct kms_call *call, enum kms_problem problem, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+write_formatted(struct kms_call *call, enum kms_problem problem, const char *format, va_list args)
 {
     char detail[BASE_ERR_MESSAGE_SIZE];
     (void)vsnprintf(detail, sizeof(detail), format, args);

@@ -67,7 +67,7 @@ static void add_people(struct world *world)
         .expires_us = INT64_MAX / 2 };
     struct kms_lot lot = { .id = "L-1",
         .chip = "psoc6-ble2",
-        .lorawan = 1,
+        .lorawan = 0x10,
         .deveui_count = 10,
         .trust = KMS_TRUST_TOFU,
         .target = 5,

@@ -4,7 +4,7 @@
 
     tests/fuzz/run.py BUILD_FOLDER [--seconds N] [--target NAME] [--corpus FOLDER]
 
-Seeds come from tests/fuzz/corpus/TARGET and tests/fuzz/TARGET.dict. New inputs stay in FOLDER/TARGET when --corpus is given. A
+Seeds come from tests/fuzz/corpus/TARGET, from make_seeds.c and from tests/fuzz/TARGET.dict. New inputs stay in FOLDER/TARGET when --corpus is given. A
 finding is kept in BUILD_FOLDER/fuzz-findings and makes the target FAIL; the target with a bug on purpose must be found broken.
 The seed of each run is printed. Exit code 1 when something failed.
 """
@@ -32,10 +32,10 @@ def run_target(arguments, name):
     os.makedirs(work, exist_ok=True)
     seed = arguments.seed or int(time.time()) & 0x7FFFFFFF
     command = [program, f"-max_total_time={arguments.seconds}", f"-seed={seed}", "-timeout=20", "-rss_limit_mb=2048",
-               "-max_len=8192", "-print_final_stats=1", f"-artifact_prefix={findings}{name}-", work]
-    seeds = os.path.join(HERE, "corpus", name)
-    if os.path.isdir(seeds):
-        command.append(seeds)
+               "-max_len=65536", "-print_final_stats=1", f"-artifact_prefix={findings}{name}-", work]
+    for seeds in (os.path.join(HERE, "corpus", name), os.path.join(arguments.build, "fuzz-seeds", name)):
+        if os.path.isdir(seeds):
+            command.append(seeds)
     words = os.path.join(HERE, name + ".dict")
     if os.path.exists(words):
         command.append("-dict=" + words)
@@ -78,7 +78,10 @@ def main():
     if built.returncode != 0:
         print("FAIL fuzz build\n" + "\n".join("     | " + x for x in built.stdout.split("\n")[-40:]))
         return 1
-    failed = 0
+    made = subprocess.run([os.path.join(arguments.build, "tests", "fuzz", "fuzz-make-seeds"),
+                           os.path.join(arguments.build, "fuzz-seeds")], capture_output=True, text=True)
+    failed = 1 if made.returncode != 0 else 0
+    print(f"{'FAIL' if failed else 'ok  '} fuzz seeds" + (f": {made.stderr.strip()[-300:]}" if failed else ""))
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for line in pool.map(lambda name: run_target(arguments, name), names):
             print(line, flush=True)
