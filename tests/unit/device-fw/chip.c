@@ -48,6 +48,31 @@ void chip_reset_counters(void)
     chip.refuse_from = 0;
 }
 
+static struct {
+    struct chip_access access[CHIP_TRACE_MAX];
+    size_t count;
+    bool on;
+} trace;
+
+static void note(bool write, uint32_t address, uint32_t value)
+{
+    if (trace.on && trace.count < CHIP_TRACE_MAX)
+        trace.access[trace.count++] = (struct chip_access){ write, address, value };
+}
+
+void chip_trace_start(void)
+{
+    trace.count = 0;
+    trace.on = true;
+}
+
+const struct chip_access *chip_trace_stop(size_t *ret_count)
+{
+    trace.on = false;
+    *ret_count = trace.count;
+    return trace.access;
+}
+
 void chip_power_on(void)
 {
     memset(&hw, 0, sizeof(hw));
@@ -265,14 +290,10 @@ static bool is_prot(uint32_t address)
     return address >= PROT_BASE && address - PROT_BASE < PROT_SIZE;
 }
 
-uint32_t bl_hal_read32(uint32_t address)
+static uint32_t read_register(uint32_t address)
 {
-    const uint8_t *from = find(address, 4);
     uint32_t lock;
 
-    if (from != NULL)
-        return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
-               (uint32_t)from[3] << 24;
     if (is_prot(address))
         return hw.prot[(address - PROT_BASE) / 4];
     switch (address) {
@@ -296,6 +317,19 @@ uint32_t bl_hal_read32(uint32_t address)
         fail_msg("read of register 0x%08X", address);
         return 0;
     }
+}
+
+uint32_t bl_hal_read32(uint32_t address)
+{
+    const uint8_t *from = find(address, 4);
+    uint32_t value;
+
+    if (from != NULL)
+        return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+               (uint32_t)from[3] << 24;
+    value = read_register(address);
+    note(false, address, value);
+    return value;
 }
 
 static bool write_crypto(uint32_t address, uint32_t value)
@@ -333,6 +367,7 @@ void bl_hal_write32(uint32_t address, uint32_t value)
             to[i] = (uint8_t)(value >> 8 * i);
         return;
     }
+    note(true, address, value);
     if (is_prot(address)) {
         if (!chip.smpu_ignores_writes)
             hw.prot[(address - PROT_BASE) / 4] = value;

@@ -58,6 +58,21 @@ struct chip {
 
 extern struct chip chip;
 
+/** One register access, in order. */
+struct chip_access {
+    bool write;
+    uint32_t address;
+    uint32_t value;
+};
+
+#define CHIP_TRACE_MAX 64U
+
+/** Record register accesses (not those of memory) from now on; the first CHIP_TRACE_MAX are kept.
+ */
+void chip_trace_start(void);
+/** Stop and give what was recorded. */
+const struct chip_access *chip_trace_stop(size_t *ret_count);
+
 /** A fresh chip with an image whose binding block is empty. @p number tells chips apart. */
 void chip_new(uint8_t number);
 
