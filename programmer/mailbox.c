@@ -19,7 +19,10 @@
 /* Sequence, status, length, checksum of the answer. */
 #define ANSWER_HEADER_BYTES 16U
 /* Request bytes of one wait with the answer's header behind it. */
-#define WAIT_BYTES 44U
+#define WAIT_BYTES  44U
+#define MATCH_BYTES 25U
+/* Value matches of 250 ms each that go ahead of the last one for a long command. */
+#define EXTRA_WAITS 7U
 
 struct prg_mailbox {
     struct prg_link *link;
@@ -211,13 +214,38 @@ unsigned prg_mailbox_ap(const struct prg_mailbox *mailbox)
 
 /* ---------------------------------------------------------------------------------------- call */
 
+static void queue_match(struct prg_mailbox *mailbox)
+{
+    prg_mem_queue_match(mailbox->link, mailbox->ap, at(PROTO_MAILBOX_RSP_SEQUENCE_AT), 0xFFFFFFFFU,
+        mailbox->sequence);
+}
+
+/* Commands that multiply points or write flash outlast one value match of the probe. More of them
+ * stand behind each other in the same flight, so that the host need not ask in between. */
+static unsigned extra_waits(uint32_t command)
+{
+    switch (command) {
+    case PROTO_CMD_STATEMENT:
+    case PROTO_CMD_INSTALL:
+    case PROTO_CMD_ZEROISE:
+    case PROTO_CMD_LOCK:
+        return EXTRA_WAITS;
+    default:
+        return 0;
+    }
+}
+
 /* The wait, and in the same packet the answer's header: an answer without payload needs no second
  * round trip, and is read before a device that resets or starts its application has done so. */
 static void queue_wait(struct prg_mailbox *mailbox)
 {
+    for (unsigned i = 0; i < extra_waits(mailbox->command); i++) {
+        prg_queue_fence(mailbox->link, MATCH_BYTES, 0);
+        queue_match(mailbox);
+        prg_queue_end_tolerant(mailbox->link);
+    }
     prg_queue_fence(mailbox->link, WAIT_BYTES, 3 + ANSWER_HEADER_BYTES);
-    prg_mem_queue_match(mailbox->link, mailbox->ap, at(PROTO_MAILBOX_RSP_SEQUENCE_AT), 0xFFFFFFFFU,
-        mailbox->sequence);
+    queue_match(mailbox);
     prg_mem_queue_read_block(mailbox->link, mailbox->ap, at(PROTO_MAILBOX_RSP_SEQUENCE_AT),
         mailbox->answer_header, ANSWER_HEADER_BYTES / 4);
 }

@@ -27,7 +27,8 @@ static bool usable(const struct prg_link *link)
     return link->queue.fault == PRG_FAULT_NONE && !link->poisoned && !link->gone;
 }
 
-/* First failure wins; what the err object of the transport said is kept for the flush. */
+/* First failure wins, except that a lost session outweighs what the line seemed to say: once an
+ * answer is missing, those before it may have belonged to other requests. */
 static void fail(struct prg_link *link, enum prg_fault fault, const struct base_err *cause)
 {
     struct prg_queue *queue = &link->queue;
@@ -39,7 +40,7 @@ static void fail(struct prg_link *link, enum prg_fault fault, const struct base_
         link->gone = true;
         link->selected = false;
     }
-    if (queue->fault == PRG_FAULT_NONE) {
+    if (queue->fault == PRG_FAULT_NONE || (fault >= PRG_FAULT_SESSION && queue->fault < fault)) {
         queue->fault = fault;
         if (cause != NULL) {
             queue->err = *cause;
@@ -89,6 +90,9 @@ static void take_batch(
     }
     if (result.ack == PRG_DAP_ACK_MISMATCH) {
         link->wire_us += prg_link_match_us(link);
+        if (pending->tolerant) {
+            return;
+        }
     }
     if (usable(link)) {
         link->queue.ack = result.ack;
@@ -185,6 +189,7 @@ static void begin_batch(struct prg_link *link)
     prg_dap_batch_init(&queue->batch, link->probe.packet_size);
     queue->filling.reads = 0;
     queue->filling.block = NULL;
+    queue->filling.tolerant = false;
     queue->has_match = false;
 }
 
@@ -239,6 +244,12 @@ void prg_queue_fence(struct prg_link *link, size_t request_bytes, size_t respons
             batch->response_length + response_bytes > batch->limit || batch->count > 200)) {
         send_batch(link);
     }
+}
+
+void prg_queue_end_tolerant(struct prg_link *link)
+{
+    link->queue.filling.tolerant = true;
+    send_batch(link);
 }
 
 static void run_of_blocks(

@@ -21,6 +21,7 @@
 /** SWCLK clocks of one SWD transfer with its data phase, turnaround 1. */
 #define PRG_CLOCKS_PER_TRANSFER 46U
 
+/** In rising order of weight. */
 enum prg_fault {
     PRG_FAULT_NONE,
     PRG_FAULT_SWD,     /**< the line said so; ack tells what */
@@ -32,6 +33,7 @@ enum prg_fault {
 struct prg_pending {
     uint8_t command;
     bool batch;
+    bool tolerant;  /**< a value match that runs out is no failure */
     uint32_t count; /**< transfers of a batch */
     size_t response_length;
     int64_t wire_us;   /**< time on the wire when nothing waits */
@@ -103,6 +105,10 @@ void prg_queue_run(
 /** Close the packet being filled unless it still has this much room: what follows then stands in
  * one packet, and nothing of it is carried out once a part of it failed. */
 void prg_queue_fence(struct prg_link *link, size_t request_bytes, size_t response_bytes);
+
+/** End the packet being filled, whose last transfer is a value match, and let that match run out
+ * without failing: a wait that goes on in the next packet, with no round trip in between. */
+void prg_queue_end_tolerant(struct prg_link *link);
 
 /**
  * Send the rest, collect everything.
