@@ -1,87 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Registering a unit, and granting keys to one: the rules of lpa(7), "A unit's life". */
+/* Granting keys to a unit: the rules of lpa(7), "A unit's life". */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/hash.h"
 #include "base/hex.h"
-#include "device-fw/protocol/messages.h"
-#include "kms/call.h"
-
-struct asking {
-    struct kms_lot lot;
-    uint8_t bytes[PROTO_STATEMENT_SIZE];
-    struct proto_statement statement;
-    uint8_t sha256[32];        /* of bytes */
-    uint8_t intent_sha256[32]; /* of the intent record */
-};
-
-/* Codec, MAC and what no lot lifts. */
-static enum base_status read_statement(
-    struct kms_call *call, const json_t *body, struct asking *asking, struct base_err *err)
-{
-    size_t length = 0;
-    if (base_json_get_base64(
-            body, "statement", sizeof(asking->bytes), asking->bytes, &length, err) != BASE_OK) {
-        return kms_refuse_body(call, err);
-    }
-    enum proto_status decoded = proto_statement_decode(asking->bytes, length, &asking->statement);
-    if (decoded != PROTO_OK) {
-        return kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD, "the statement does not decode: %s",
-            proto_status_text(decoded));
-    }
-    if (memcmp(asking->statement.authority_key_id, call->core->keys->authority_key_id,
-            PROTO_KEY_ID_SIZE) != 0) {
-        return kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD,
-            "the statement is for another authority key; program the lot's image first");
-    }
-    enum base_status status = kms_keystore_check_statement(call->core->keys, asking->bytes, err);
-    if (status == BASE_E_VERIFY) {
-        status = kms_refuse(call, KMS_PROBLEM_STATEMENT_BAD, "%s", err->message);
-        base_err_clear(err);
-    }
-    base_sha256(asking->bytes, sizeof(asking->bytes), asking->sha256);
-    return status;
-}
-
-/* What the statement claims against what the lot demands. */
-static enum base_status check_claims(struct kms_call *call, const struct asking *asking)
-{
-    const struct proto_statement *statement = &asking->statement;
-    if (memcmp(statement->bootloader_hash, asking->lot.image_sha256, 32) != 0) {
-        return kms_refuse(call, KMS_PROBLEM_IMAGE_UNKNOWN,
-            "the chip runs another image than lot %s names; program the lot's image",
-            asking->lot.id);
-    }
-    if ((statement->flags & PROTO_FLAG_LAB) != 0 && !call->core->policy.development) {
-        return kms_refuse(call, KMS_PROBLEM_LAB_REFUSED,
-            "the chip runs a lab image (it works with its debug port open) and this KMS is not a "
-            "development one");
-    }
-    if (asking->lot.restrict_policy != 0) {
-        return kms_refuse(call, KMS_PROBLEM_LOT_RESTRICT,
-            "lot %s demands a restricted chip, which this version cannot verify", asking->lot.id);
-    }
-    return BASE_OK;
-}
-
-static enum base_status check_lot_open(struct kms_call *call, const struct kms_lot *lot)
-{
-    if (lot->closed_us != 0) {
-        return kms_refuse(
-            call, KMS_PROBLEM_LOT_CLOSED, "lot %s is closed; ask for another lot", lot->id);
-    }
-    if (call->now_us >= lot->expires_us) {
-        return kms_refuse(call, KMS_PROBLEM_LOT_EXPIRED,
-            "lot %s has expired; ask the KMS's operator for a new lot", lot->id);
-    }
-    if (call->session.unattended && !lot->unattended) {
-        return kms_refuse(call, KMS_PROBLEM_UNATTENDED,
-            "lot %s wants a person's code, and this session's came from a command", lot->id);
-    }
-    return BASE_OK;
-}
+#include "kms/asking.h"
 
 /* --- grants already made for this chip or key --- */
 
@@ -107,7 +32,7 @@ static enum base_status answer_grant(
 }
 
 /* Rule 2: the same chip, key and nonce get the same bytes, whatever became of quota and lot. */
-static enum base_status answer_repeat(struct kms_call *call, const struct asking *asking,
+static enum base_status answer_repeat(struct kms_call *call, const struct kms_asking *asking,
     const struct kms_grant *grant, struct base_err *err)
 {
     if (grant->state == KMS_GRANT_SCRAPPED) {
@@ -123,7 +48,7 @@ static enum base_status answer_repeat(struct kms_call *call, const struct asking
 }
 
 static enum base_status refuse_live(
-    struct kms_call *call, const struct asking *asking, const struct kms_grant *grant)
+    struct kms_call *call, const struct kms_asking *asking, const struct kms_grant *grant)
 {
     if (memcmp(grant->public_key, asking->statement.public_key, 65) != 0) {
         return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
@@ -146,7 +71,7 @@ static enum base_status refuse_live(
 /* A scrapped grant: its own key is never granted again; another key may, by another party in
  * production. */
 static enum base_status check_scrapped(
-    struct kms_call *call, const struct asking *asking, const struct kms_grant *grant)
+    struct kms_call *call, const struct kms_asking *asking, const struct kms_grant *grant)
 {
     if (memcmp(grant->public_key, asking->statement.public_key, 65) == 0) {
         return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
@@ -161,7 +86,7 @@ static enum base_status check_scrapped(
 
 /* Rules 3 and 4. @p ret_done true when the call is answered. */
 static enum base_status check_earlier(
-    struct kms_call *call, const struct asking *asking, bool *ret_done, struct base_err *err)
+    struct kms_call *call, const struct kms_asking *asking, bool *ret_done, struct base_err *err)
 {
     const struct proto_statement *statement = &asking->statement;
     struct kms_grant grant;
@@ -215,7 +140,7 @@ static enum base_status check_party(struct kms_call *call, const struct kms_unit
 
 /* Rule 8. */
 static enum base_status check_trust(
-    struct kms_call *call, const struct asking *asking, struct base_err *err)
+    struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
 {
     struct kms_unit unit;
     enum base_status status =
@@ -268,8 +193,8 @@ static enum base_status take_quota(
     return status;
 }
 
-static enum base_status next_version(
-    struct kms_call *call, const struct asking *asking, uint32_t *ret_version, struct base_err *err)
+static enum base_status next_version(struct kms_call *call, const struct kms_asking *asking,
+    uint32_t *ret_version, struct base_err *err)
 {
     int64_t highest = 0;
     enum base_status status =
@@ -288,7 +213,7 @@ static enum base_status next_version(
     return BASE_OK;
 }
 
-static void write_header(const struct kms_call *call, const struct asking *asking,
+static void write_header(const struct kms_call *call, const struct kms_asking *asking,
     const uint8_t envelope_id[16], uint32_t version, struct kms_grant *grant)
 {
     struct proto_envelope_header header = {
@@ -309,7 +234,7 @@ static void write_header(const struct kms_call *call, const struct asking *askin
 }
 
 /* Roots and receipt key are in clear only in this function's locked memory. */
-static enum base_status make_envelope(struct kms_call *call, const struct asking *asking,
+static enum base_status make_envelope(struct kms_call *call, const struct kms_asking *asking,
     struct kms_grant *grant, struct base_err *err)
 {
     struct kms_keystore *keys = call->core->keys;
@@ -341,7 +266,7 @@ static enum base_status make_envelope(struct kms_call *call, const struct asking
 }
 
 /* "lpa grant v1", a line of canonical JSON; signed. No key material. */
-static enum base_status sign_grant(struct kms_call *call, const struct asking *asking,
+static enum base_status sign_grant(struct kms_call *call, const struct kms_asking *asking,
     struct kms_grant *grant, struct base_err *err)
 {
     char digests[3][65];
@@ -387,7 +312,7 @@ static enum base_status sign_grant(struct kms_call *call, const struct asking *a
 }
 
 static void describe(
-    const struct kms_call *call, const struct asking *asking, struct kms_grant *grant)
+    const struct kms_call *call, const struct kms_asking *asking, struct kms_grant *grant)
 {
     memcpy(grant->lot, asking->lot.id, sizeof(grant->lot));
     memcpy(grant->chip_id, asking->statement.chip_id, 8);
@@ -406,7 +331,7 @@ static void describe(
 }
 
 static enum base_status make_grant(
-    struct kms_call *call, const struct asking *asking, struct base_err *err)
+    struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
 {
     struct kms_grant grant = { .id = "" };
     uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
@@ -443,16 +368,16 @@ static enum base_status make_grant(
 }
 
 static enum base_status grant_checked(
-    struct kms_call *call, const struct asking *asking, struct base_err *err)
+    struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
 {
     bool done = false;
     enum base_status status = check_earlier(call, asking, &done, err);
     if (status != BASE_OK || done) {
         return status;
     }
-    status = check_lot_open(call, &asking->lot);
+    status = kms_check_lot_open(call, &asking->lot);
     if (status == BASE_OK) {
-        status = check_claims(call, asking);
+        status = kms_check_claims(call, asking);
     }
     if (status == BASE_OK) {
         status = check_trust(call, asking, err);
@@ -470,14 +395,14 @@ static enum base_status try_grant(struct kms_call *call, struct base_err *err)
         return kms_refuse(call, KMS_PROBLEM_ROLE,
             "tester %s is a personaliser and may not ask for grants", call->session.tester);
     }
-    struct asking asking = { .bytes = { 0 } };
+    struct kms_asking asking = { .bytes = { 0 } };
     json_auto_t *body = NULL;
     enum base_status status = kms_call_body(call, names, 2, &body, err);
     if (status == BASE_OK) {
         status = kms_call_lot(call, &asking.lot, err);
     }
     if (status == BASE_OK) {
-        status = read_statement(call, body, &asking, err);
+        status = kms_read_statement(call, body, &asking, err);
     }
     if (status == BASE_OK) {
         status =
@@ -493,103 +418,4 @@ enum base_status kms_handle_grant(struct kms_call *call, struct base_err *err)
         call->core->metrics.grants_refused++;
     }
     return status;
-}
-
-/* --- registration by the personaliser --- */
-
-/* An entry may be replaced only while no grant hangs on it. @p ret_same: nothing is to be done. */
-static enum base_status check_entry(
-    struct kms_call *call, const struct asking *asking, bool *ret_same, struct base_err *err)
-{
-    struct kms_unit unit;
-    struct kms_grant grant;
-    enum base_status status =
-        kms_unit_get(call->core->store, asking->statement.chip_id, &unit, err);
-    bool entry = status == BASE_OK;
-    if (status != BASE_OK && status != BASE_E_NOTFOUND) {
-        return status;
-    }
-    *ret_same = entry && strcmp(unit.lot, asking->lot.id) == 0 &&
-                memcmp(unit.public_key, asking->statement.public_key, 65) == 0;
-    if (*ret_same) {
-        return BASE_OK;
-    }
-    status = kms_grant_of_chip(call->core->store, asking->statement.chip_id, &grant, err);
-    if (status == BASE_E_NOTFOUND) {
-        return BASE_OK;
-    }
-    if (status == BASE_OK && grant.state != KMS_GRANT_SCRAPPED) {
-        return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
-            "this chip has a grant in lot %s; it must be scrapped before the chip is registered "
-            "anew",
-            grant.lot);
-    }
-    return status;
-}
-
-static enum base_status put_entry(
-    struct kms_call *call, const struct asking *asking, struct base_err *err)
-{
-    struct kms_unit unit = { .created_us = call->now_us };
-    char chip[17];
-    memcpy(unit.chip_id, asking->statement.chip_id, 8);
-    memcpy(unit.public_key, asking->statement.public_key, 65);
-    memcpy(unit.lot, asking->lot.id, sizeof(unit.lot));
-    memcpy(unit.statement, asking->bytes, sizeof(unit.statement));
-    memcpy(unit.station, call->station.name, sizeof(unit.station));
-    memcpy(unit.spki_sha256, call->station.spki_sha256, 32);
-    memcpy(unit.log_id, call->station.log_id, 32);
-    memcpy(unit.tester, call->session.tester, sizeof(unit.tester));
-    enum base_status status = kms_unit_put(call->core->store, &unit, err);
-    base_hex_encode(unit.chip_id, 8, chip);
-    return status == BASE_OK ? kms_call_event(call, "unit.registered", unit.lot, chip, err)
-                             : status;
-}
-
-static enum base_status register_checked(
-    struct kms_call *call, const struct asking *asking, struct base_err *err)
-{
-    bool same = false;
-    enum base_status status = check_entry(call, asking, &same, err);
-    if (status == BASE_OK && !same) {
-        status = check_lot_open(call, &asking->lot);
-        if (status == BASE_OK) {
-            status = check_claims(call, asking);
-        }
-        if (status == BASE_OK) {
-            status = put_entry(call, asking, err);
-        }
-    }
-    if (status != BASE_OK) {
-        return status;
-    }
-    return kms_answer(call, same ? 200 : 201, json_pack("{s:b}", "repeated", same), err);
-}
-
-enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err *err)
-{
-    static const char *const names[] = { "lot", "statement" };
-    if (call->session.role != KMS_ROLE_PERSONALISE || call->station.role != KMS_ROLE_PERSONALISE) {
-        return kms_refuse(call, KMS_PROBLEM_ROLE,
-            "only a personaliser at a personalising station may register units");
-    }
-    struct asking asking = { .bytes = { 0 } };
-    json_auto_t *body = NULL;
-    const char *lot = NULL;
-    enum base_status status = kms_call_body(call, names, 2, &body, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    if (base_json_get_text(body, "lot", KMS_ID_SIZE - 1, &lot, err) != BASE_OK) {
-        return kms_refuse_body(call, err);
-    }
-    if (!kms_id_valid(lot)) {
-        return kms_refuse(call, KMS_PROBLEM_REQUEST_BAD, "the lot's name is malformed");
-    }
-    memcpy(call->args[0], lot, strlen(lot) + 1);
-    status = kms_call_lot(call, &asking.lot, err);
-    if (status == BASE_OK) {
-        status = read_statement(call, body, &asking, err);
-    }
-    return status == BASE_OK ? register_checked(call, &asking, err) : status;
 }

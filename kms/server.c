@@ -2,6 +2,7 @@
 #include "kms/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #define STOP_LOOK_MS   20
 #define BACKSTOP_S     120 /* libevent's own idle timeout, behind our deadlines */
 #define LISTEN_BACKLOG 128
+#define LINGER_MS      1000
 
 enum connection_state {
     STATE_NEW, /* accepted; not looked at yet */
@@ -47,6 +49,19 @@ struct connection {
     uint8_t certificate_sha256[32];
 };
 
+/*
+ * In TLS 1.3 a client sends its request right behind its certificate. Where the certificate is
+ * refused, closing with that request unread would reset the connection, and the client might never
+ * see the alert that says why. So a second descriptor keeps the socket until the client is done.
+ */
+struct lingering {
+    LIST_ENTRY(lingering) link;
+    struct kms_server *server;
+    struct event *event;
+    struct event *timer; /* absolute: dripped bytes do not move it */
+    int fd;
+};
+
 struct kms_server {
     struct kms_server_opts opts;
     struct event_base *base;
@@ -60,6 +75,7 @@ struct kms_server {
     uint16_t port;
     int64_t count;
     LIST_HEAD(, connection) connections;
+    LIST_HEAD(, lingering) lingerings;
 };
 
 static void arm(struct connection *connection, int64_t ms)
@@ -169,12 +185,64 @@ static void on_output(struct evbuffer *buffer, const struct evbuffer_cb_info *in
     }
 }
 
+static void end_lingering(struct lingering *lingering)
+{
+    LIST_REMOVE(lingering, link);
+    lingering->server->count--;
+    if (lingering->event != NULL) {
+        event_free(lingering->event);
+    }
+    if (lingering->timer != NULL) {
+        event_free(lingering->timer);
+    }
+    (void)close(lingering->fd);
+    free(lingering);
+}
+
+static void on_lingering(evutil_socket_t fd, short what, void *user)
+{
+    char unread[1024];
+    ssize_t got = (what & EV_READ) != 0 ? recv(fd, unread, sizeof(unread), MSG_DONTWAIT) : 0;
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        end_lingering(user);
+    }
+}
+
+static void linger(struct connection *connection)
+{
+    struct kms_server *server = connection->server;
+    const struct timeval limit = { .tv_sec = LINGER_MS / 1000 };
+    struct lingering *lingering = calloc(1, sizeof(*lingering));
+    int fd = fcntl(bufferevent_getfd(connection->bev), F_DUPFD_CLOEXEC, 0);
+    if (lingering == NULL || fd < 0) {
+        free(lingering);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return; /* the client gets a reset instead of the reason */
+    }
+    lingering->server = server;
+    lingering->fd = fd;
+    LIST_INSERT_HEAD(&server->lingerings, lingering, link);
+    server->count++;
+    lingering->event = event_new(server->base, fd, EV_READ | EV_PERSIST, on_lingering, lingering);
+    lingering->timer = evtimer_new(server->base, on_lingering, lingering);
+    if (lingering->event == NULL || lingering->timer == NULL ||
+        event_add(lingering->event, NULL) != 0 || event_add(lingering->timer, &limit) != 0) {
+        end_lingering(lingering);
+    }
+}
+
 static void on_tls(const SSL *ssl, int where, int value)
 {
     (void)value;
     SSL_CTX *tls = SSL_get_SSL_CTX(ssl);
     const struct kms_server *server = SSL_CTX_get_app_data(tls);
     struct connection *connection = SSL_get_ex_data(ssl, server->ex_index);
+    if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && connection != NULL &&
+        connection->state == STATE_HANDSHAKE) {
+        linger(connection);
+    }
     if ((where & SSL_CB_HANDSHAKE_DONE) != 0 && connection != NULL &&
         (connection->state == STATE_HANDSHAKE || connection->state == STATE_NEW)) {
         if (connection->state == STATE_NEW) {
@@ -461,6 +529,7 @@ enum base_status kms_server_open(
         return base_err_set(err, BASE_E_NOMEM, "KMS", 0, "out of memory for the server");
     }
     LIST_INIT(&server->connections);
+    LIST_INIT(&server->lingerings);
     server->opts = *opts;
     server->opts.max_connections = or_default(opts->max_connections, 256);
     server->opts.max_connections_per_address = or_default(opts->max_connections_per_address, 64);
@@ -496,6 +565,9 @@ void kms_server_close(struct kms_server *server)
 {
     if (server == NULL) {
         return;
+    }
+    while (!LIST_EMPTY(&server->lingerings)) {
+        end_lingering(LIST_FIRST(&server->lingerings));
     }
     if (server->http != NULL) {
         evhttp_free(server->http);

@@ -28,12 +28,19 @@ static void sleep_of(void *user, int64_t duration_us)
 
 void lab_open(struct lab *lab)
 {
+    lab_open_at(lab, START_US);
+}
+
+void lab_open_at(struct lab *lab, int64_t now_us)
+{
     struct base_err err = { 0 };
     memset(lab, 0, sizeof(*lab));
-    (void)snprintf(lab->dir, sizeof(lab->dir), "/tmp/lpa-kms-test.XXXXXX");
+    /* in memory where there is such a folder: these tests are not about the disk */
+    (void)snprintf(lab->dir, sizeof(lab->dir), "%s/lpa-kms-test.XXXXXX",
+        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(lab->dir));
     assert_int_equal(rmdir(lab->dir), 0);
-    lab->now_us = START_US;
+    lab->now_us = now_us;
     lab->clock = (struct base_clock){
         .wall_us = now_of, .mono_us = now_of, .sleep_us = sleep_of, .user = &lab->now_us
     };

@@ -36,6 +36,8 @@ struct lab {
 };
 
 void lab_open(struct lab *lab);
+/** With another time than the lab's usual one: TLS checks certificates by the machine's clock. */
+void lab_open_at(struct lab *lab, int64_t now_us);
 void lab_close(struct lab *lab);
 
 struct lab_tester {

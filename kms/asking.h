@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KMS_ASKING_H
+#define KMS_ASKING_H
+
+/** @file A statement that came with a request, for granting and for registering. */
+
+#include "device-fw/protocol/messages.h"
+#include "kms/call.h"
+
+struct kms_asking {
+    struct kms_lot lot;
+    uint8_t bytes[PROTO_STATEMENT_SIZE];
+    struct proto_statement statement;
+    uint8_t sha256[32];        /**< of bytes */
+    uint8_t intent_sha256[32]; /**< of the intent record */
+};
+
+/** Read member "statement" of @p body: codec, authority, MAC. Refuses "statement_bad". */
+BASE_MUST_CHECK
+enum base_status kms_read_statement(
+    struct kms_call *call, const json_t *body, struct kms_asking *asking, struct base_err *err);
+
+/** What the statement claims against what the lot demands: image, lab flag, restriction. */
+BASE_MUST_CHECK
+enum base_status kms_check_claims(struct kms_call *call, const struct kms_asking *asking);
+
+/** Lot open, not expired, and taking this session's kind of login. */
+BASE_MUST_CHECK
+enum base_status kms_check_lot_open(struct kms_call *call, const struct kms_lot *lot);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "device-fw/protocol/image.h"
+#include "tests/unit/kms/lab.h"
+
+#define IMAGE_SIZE 0x900U
+
+struct fixture {
+    struct lab lab;
+    uint8_t image[IMAGE_SIZE];
+    struct kms_lot_request request;
+};
+
+static void bind_image(struct fixture *f, uint8_t flags)
+{
+    struct proto_binding binding = { .flags = flags, .minimum_protocol = PROTO_VERSION };
+    uint8_t *block = f->image + PROTO_BINDING_OFFSET;
+    memcpy(binding.authority_key[1], f->lab.home.keys.authority.public_key, 65);
+    proto_binding_encode(&binding, block);
+    base_sha256(block, PROTO_BINDING_HASH_AT, block + PROTO_BINDING_HASH_AT);
+}
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+    memset(f, 0, sizeof(*f));
+    lab_open(&f->lab);
+    base_put_le32(f->image, IMAGE_SIZE);
+    base_put_le32(f->image + 4, 0x8001);
+    base_put_le32(f->image + 12, 1);
+    base_put_le32(f->image + 16, PROTO_VECTOR_OFFSET - 16);
+    base_put_le32(f->image + 20, 0xC6000000);
+    bind_image(f, PROTO_FLAG_LAB);
+    f->request = (struct kms_lot_request){
+        .id = "L1",
+        .image = f->image,
+        .image_length = IMAGE_SIZE,
+        .lorawan = PROTO_LORAWAN_1_0,
+        .deveui_first = UINT64_C(0x70b3d57ed0010000),
+        .deveui_count = 8,
+        .target = 4,
+        .allowance = 6,
+        .trust = KMS_TRUST_TOFU,
+        .consent_tofu = true,
+        .restrict_none = true,
+        .lock_none = true,
+        .expires_us = f->lab.now_us + LAB_HOUR,
+    };
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    lab_close(&f->lab);
+    return 0;
+}
+
+static void expect(struct fixture *f, enum base_status status, const char *word)
+{
+    struct base_err err = { 0 };
+    assert_int_equal(kms_admin_lot_add(&f->lab.home, &f->request, &err), status);
+    if (strstr(err.message, word) == NULL) {
+        fail_msg("\"%s\" does not name \"%s\"", err.message, word);
+    }
+}
+
+static void test_lot_refusals(void **state)
+{
+    struct fixture *f = *state;
+    const struct kms_lot_request good = f->request;
+    f->request.id = "../L1";
+    expect(f, BASE_E_ARG, "name");
+    f->request = good;
+    f->request.restrict_none = false;
+    expect(f, BASE_E_UNSUPPORTED, "--restrict none");
+    f->request = good;
+    f->request.lock_none = false;
+    expect(f, BASE_E_UNSUPPORTED, "--lock none");
+    f->request = good;
+    f->request.trust = KMS_TRUST_ATTESTED;
+    expect(f, BASE_E_UNSUPPORTED, "attested");
+    f->request = good;
+    f->request.consent_tofu = false;
+    expect(f, BASE_E_DENIED, "--consent-tofu");
+    f->request = good;
+    f->request.target = 0;
+    expect(f, BASE_E_ARG, "target");
+    f->request = good;
+    f->request.allowance = 3;
+    expect(f, BASE_E_ARG, "allowance");
+    f->request = good;
+    f->request.deveui_count = 5;
+    expect(f, BASE_E_ARG, "DevEUI");
+    f->request = good;
+    f->request.deveui_first = UINT64_MAX;
+    expect(f, BASE_E_ARG, "DevEUI");
+    f->request = good;
+    f->request.expires_us = f->lab.now_us;
+    expect(f, BASE_E_ARG, "past");
+    f->request = good;
+    f->request.lorawan = 0x12;
+    expect(f, BASE_E_ARG, "LoRaWAN");
+}
+
+static void test_image(void **state)
+{
+    struct fixture *f = *state;
+    f->request.image_length--;
+    expect(f, BASE_E_VERIFY, "whole");
+    f->request.image_length++;
+    f->image[PROTO_BINDING_OFFSET + PROTO_BINDING_HASH_AT + 5] ^= 1;
+    expect(f, BASE_E_VERIFY, "bound");
+    bind_image(f, PROTO_FLAG_LAB);
+    f->lab.home.keys.authority.public_key[9] ^= 1;
+    expect(f, BASE_E_VERIFY, "bound");
+    f->lab.home.keys.authority.public_key[9] ^= 1;
+    f->lab.home.config.development = false;
+    f->request.trust = KMS_TRUST_MANIFEST;
+    expect(f, BASE_E_DENIED, "lab");
+    bind_image(f, 0);
+    expect(f, BASE_OK, "");
+}
+
+static void test_lot_ranges(void **state)
+{
+    struct fixture *f = *state;
+    expect(f, BASE_OK, "");
+    expect(f, BASE_E_EXISTS, "L1");
+    f->request.id = "L2";
+    expect(f, BASE_E_EXISTS, "overlaps that of lot L1");
+    f->request.deveui_first += 7;
+    expect(f, BASE_E_EXISTS, "overlaps");
+    f->request.deveui_first += 1;
+    expect(f, BASE_OK, "");
+    f->request.id = "L3";
+    f->request.deveui_first -= 16;
+    expect(f, BASE_OK, "");
+    f->request.id = "L4";
+    f->request.deveui_first += 1;
+    expect(f, BASE_E_EXISTS, "overlaps");
+}
+
+static void test_close(void **state)
+{
+    struct fixture *f = *state;
+    struct kms_lot_view view;
+    struct base_err err = { 0 };
+    expect(f, BASE_OK, "");
+    assert_int_equal(kms_admin_lot_close(&f->lab.home, "L9", false, &view, &err), BASE_E_NOTFOUND);
+    struct lab_station station;
+    struct lab_tester tester;
+    struct lab_device device;
+    lab_add_station(&f->lab, &station, "station-1", KMS_ROLE_PROVISION);
+    lab_add_tester(&f->lab, &tester, "anna", KMS_ROLE_PROVISION);
+    lab_login(&f->lab, &station, &tester);
+    lab_device_open(&f->lab, &device, 1);
+    base_sha256(f->image, IMAGE_SIZE, device.statement.bootloader_hash);
+    json_decref(lab_ask(&f->lab, &station, "L1", &device, 201));
+    base_err_clear(&err);
+    assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", false, &view, &err), BASE_E_BUSY);
+    assert_string_equal(err.code, "open_grants");
+    assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", true, &view, NULL), BASE_OK);
+    assert_int_equal(view.counts.scrapped, 1);
+    assert_true(view.lot.closed_us != 0);
+    lab_ask_refused(&f->lab, &station, "L1", &device, 409, "grant_scrapped");
+    lab_device_done(&device);
+    lab_station_done(&station);
+}
+
+static void test_testers(void **state)
+{
+    struct fixture *f = *state;
+    struct base_secret uri = { 0 };
+    struct base_err err = { 0 };
+    assert_int_equal(
+        kms_admin_tester_add(&f->lab.home, "a b", KMS_ROLE_PROVISION, &uri, &err), BASE_E_ARG);
+    assert_int_equal(
+        kms_admin_tester_add(&f->lab.home, "anna", KMS_ROLE_PROVISION, &uri, NULL), BASE_OK);
+    assert_int_equal(strncmp((const char *)uri.data, "otpauth://totp/LPA:anna?secret=", 31), 0);
+    assert_non_null(
+        strstr((const char *)uri.data, "&issuer=LPA&algorithm=SHA1&digits=6&period=30"));
+    base_secret_done(&uri);
+    assert_int_equal(
+        kms_admin_tester_add(&f->lab.home, "anna", KMS_ROLE_PROVISION, &uri, NULL), BASE_E_EXISTS);
+    assert_null(uri.data);
+}
+
+static void test_home(void **state)
+{
+    struct fixture *f = *state;
+    struct base_err err = { 0 };
+    struct kms_home home;
+    struct stat info;
+    char path[128];
+    assert_int_equal(
+        kms_home_create(f->lab.dir, base_random_system(), &f->lab.clock, &err), BASE_E_EXISTS);
+    base_err_clear(&err);
+    assert_int_equal(
+        kms_home_open("/nonexistent", base_random_system(), &f->lab.clock, &home, &err),
+        BASE_E_NOTFOUND);
+    static const char *const secrets[] = { "keys/authority.key", "keys/kek.key", "keys/log.key",
+        "keys/ca.key", "keys/server.key", "kms.db", "kms.conf" };
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", f->lab.dir, secrets[i]);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 07777, 0600);
+    }
+    /* keys that others may read are refused */
+    (void)snprintf(path, sizeof(path), "%s/keys/kek.key", f->lab.dir);
+    assert_int_equal(chmod(path, 0644), 0);
+    base_err_clear(&err);
+    assert_int_equal(
+        kms_home_open(f->lab.dir, base_random_system(), &f->lab.clock, &home, &err), BASE_E_CONFIG);
+}
+
+static void test_config(void **state)
+{
+    struct fixture *f = *state;
+    struct kms_home home;
+    char path[128];
+    static const char *const bad[] = {
+        "[kms]\nmode = production\n",
+        "[kms]\nmode = development\nunknown = 1\n",
+        "[other]\nmode = development\n",
+        "[kms]\nmode = development\nname = x\nsession_max_hours = 0\n",
+        "[kms]\nmode = development\nsession_max_hours = ten\n",
+        "[kms]\nmode = development\n",
+        "nonsense\n",
+        "",
+    };
+    (void)snprintf(path, sizeof(path), "%s/kms.conf", f->lab.dir);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct base_err err = { 0 };
+        assert_int_equal(base_file_replace(path, bad[i], strlen(bad[i]), 0600, NULL), BASE_OK);
+        assert_int_equal(
+            kms_home_open(f->lab.dir, base_random_system(), &f->lab.clock, &home, &err),
+            BASE_E_CONFIG);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_lot_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_image, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lot_ranges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_close, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_testers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_config, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

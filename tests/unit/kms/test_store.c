@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/kms/lab.h"
+
+#define NODES   4
+#define DEVICES 6
+
+static int set_up(void **state)
+{
+    static struct lab lab;
+    lab_open(&lab);
+    *state = &lab;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    lab_close(*state);
+    return 0;
+}
+
+static void fill_grant(struct kms_grant *grant, unsigned chip, unsigned key, unsigned nonce)
+{
+    memset(grant, 0, sizeof(*grant));
+    (void)snprintf(grant->id, sizeof(grant->id), "%010u%010u%010u00", chip, key, nonce);
+    (void)snprintf(grant->lot, sizeof(grant->lot), "L1");
+    grant->chip_id[7] = (uint8_t)chip;
+    grant->public_key[64] = (uint8_t)key;
+    grant->nonce[15] = (uint8_t)nonce;
+    grant->dev_eui[6] = (uint8_t)chip;
+    grant->dev_eui[7] = (uint8_t)(key * 16 + nonce);
+    grant->state = KMS_GRANT_OPEN;
+    grant->device_trust = KMS_TRUST_TOFU;
+    grant->key_version = 1;
+}
+
+static enum base_status insert(struct lab *lab, const struct kms_grant *grant)
+{
+    struct kms_store *store = &lab->home.store;
+    assert_int_equal(kms_store_begin(store, NULL), BASE_OK);
+    enum base_status status = kms_grant_insert(store, grant, NULL);
+    if (status == BASE_OK) {
+        return kms_store_commit(store, NULL);
+    }
+    kms_store_rollback(store);
+    return status;
+}
+
+/* The database itself enforces the rules, whatever the code above it does. */
+static void test_unique(void **state)
+{
+    struct lab *lab = *state;
+    struct kms_grant grant;
+    bool changed = false;
+    fill_grant(&grant, 1, 1, 1);
+    assert_int_equal(insert(lab, &grant), BASE_OK);
+    fill_grant(&grant, 1, 1, 2); /* the chip has an open grant */
+    assert_int_equal(insert(lab, &grant), BASE_E_EXISTS);
+    fill_grant(&grant, 2, 2, 1); /* the DevEUI is another chip's */
+    grant.dev_eui[6] = 1;
+    grant.dev_eui[7] = 17;
+    assert_int_equal(insert(lab, &grant), BASE_E_EXISTS);
+    fill_grant(&grant, 1, 1, 1);
+    assert_int_equal(
+        kms_grant_scrap(&lab->home.store, grant.id, "s", "r", lab->now_us, &changed, NULL),
+        BASE_OK);
+    assert_true(changed);
+    assert_int_equal(
+        kms_grant_scrap(&lab->home.store, grant.id, "s", "r", lab->now_us, &changed, NULL),
+        BASE_OK);
+    assert_false(changed);
+    fill_grant(&grant, 1, 1, 1); /* the same statement, with another id and DevEUI */
+    grant.id[0] = 'f';
+    grant.dev_eui[0] = 9;
+    assert_int_equal(insert(lab, &grant), BASE_E_EXISTS);
+    fill_grant(&grant, 1, 1, 2);
+    assert_int_equal(insert(lab, &grant), BASE_OK);
+}
+
+static void test_rollback_forgets(void **state)
+{
+    struct lab *lab = *state;
+    struct kms_grant grant;
+    struct kms_grant found;
+    fill_grant(&grant, 1, 1, 1);
+    assert_int_equal(kms_store_begin(&lab->home.store, NULL), BASE_OK);
+    assert_int_equal(kms_grant_insert(&lab->home.store, &grant, NULL), BASE_OK);
+    kms_store_rollback(&lab->home.store);
+    assert_int_equal(kms_grant_by_id(&lab->home.store, grant.id, &found, NULL), BASE_E_NOTFOUND);
+}
+
+static void test_open_errors(void **state)
+{
+    struct lab *lab = *state;
+    struct kms_store store;
+    struct base_err err = { 0 };
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/none.db", lab->dir);
+    assert_int_equal(
+        kms_store_sqlite_open(path, false, &lab->clock, &store, &err), BASE_E_NOTFOUND);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 4096; i++) {
+        assert_true(fputc('x', file) != EOF);
+    }
+    assert_int_equal(fclose(file), 0);
+    base_err_clear(&err);
+    assert_int_equal(kms_store_sqlite_open(path, false, &lab->clock, &store, &err), BASE_E_CORRUPT);
+    base_err_clear(&err);
+    assert_int_equal(kms_store_sqlite_open(path, true, &lab->clock, &store, &err), BASE_E_IO);
+}
+
+/* Each node is a program of its own on the same database; all ask at once at the edge of a quota.
+ */
+struct node {
+    struct lab lab;
+    struct lab_station station;
+    struct lab_device devices[DEVICES];
+    char bodies[DEVICES][20000];
+    unsigned granted, refused;
+    pthread_t thread;
+};
+
+static void *ask_all(void *user)
+{
+    struct node *node = user;
+    for (unsigned i = 0; i < DEVICES; i++) {
+        int status = lab_call(
+            &node->lab, &node->station, KMS_POST, "/v1/lots/L1/grants", node->bodies[i], NULL);
+        node->granted += status == 201;
+        node->refused += status == 403;
+    }
+    return NULL;
+}
+
+static void prepare_node(struct lab *lab, struct node *node, unsigned number)
+{
+    static const char *const names[NODES] = { "s0", "s1", "s2", "s3" };
+    static const char *const testers[NODES] = { "t0", "t1", "t2", "t3" };
+    struct lab_tester tester;
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    node->lab = *lab;
+    node->lab.clock.user = &node->lab.now_us;
+    assert_int_equal(
+        kms_home_open(lab->dir, base_random_system(), &node->lab.clock, &node->lab.home, NULL),
+        BASE_OK);
+    kms_home_core(&node->lab.home, NULL, &node->lab.core);
+    lab_add_station(&node->lab, &node->station, names[number], KMS_ROLE_PROVISION);
+    lab_add_tester(&node->lab, &tester, testers[number], KMS_ROLE_PROVISION);
+    lab_login(&node->lab, &node->station, &tester);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        lab_device_open(&node->lab, &node->devices[i], number * 100 + i + 1);
+        lab_statement(&node->lab, &node->devices[i], statement);
+        lab_grant_body(
+            &node->lab, &node->station, "L1", statement, node->bodies[i], sizeof(node->bodies[i]));
+    }
+}
+
+static void test_quota_race(void **state)
+{
+    struct lab *lab = *state;
+    static struct node nodes[NODES];
+    struct kms_lot_view view;
+    unsigned granted = 0;
+    unsigned refused = 0;
+    struct kms_lot lot = lab_lot(lab, "L1", KMS_TRUST_TOFU, 0);
+    lot.target = 10;
+    lot.allowance = 10;
+    lab_add_lot(lab, &lot);
+    memset(nodes, 0, sizeof(nodes));
+    for (unsigned i = 0; i < NODES; i++) {
+        prepare_node(lab, &nodes[i], i);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(pthread_create(&nodes[i].thread, NULL, ask_all, &nodes[i]), 0);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(pthread_join(nodes[i].thread, NULL), 0);
+        granted += nodes[i].granted;
+        refused += nodes[i].refused;
+    }
+    assert_int_equal(granted, 10);
+    assert_int_equal(refused, NODES * DEVICES - 10);
+    assert_int_equal(kms_admin_lot_view(&lab->home, "L1", &view, NULL), BASE_OK);
+    assert_int_equal(view.lot.granted, 10);
+    assert_int_equal(view.counts.open, 10);
+    for (unsigned i = 0; i < NODES; i++) {
+        for (unsigned j = 0; j < DEVICES; j++) {
+            lab_device_done(&nodes[i].devices[j]);
+        }
+        lab_station_done(&nodes[i].station);
+        kms_home_close(&nodes[i].lab.home);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_unique, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rollback_forgets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quota_race, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
