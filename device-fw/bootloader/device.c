@@ -75,7 +75,7 @@ void bl_device_start(struct bl_device *ret_device, bool is_protected)
     hash_image(ret_device);
     (void)bl_vault_load(&ret_device->vault, ret_device->chip.id);
     ret_device->dev_nonce_next = ret_device->vault.record.dev_nonce_limit;
-    (void)bl_random_start(&ret_device->random);
+    (void)bl_random_start(&ret_device->random, ret_device->chip.id);
 }
 
 static bool is_lab(const struct bl_device *device)

@@ -30,13 +30,14 @@ bool bl_random_reseed(struct bl_random *random)
     return random->good;
 }
 
-bool bl_random_start(struct bl_random *random)
+bool bl_random_start(struct bl_random *random, const uint8_t chip_id[PROTO_CHIP_ID_SIZE])
 {
     static const char label[] = "lpa bootloader drbg v1";
     uint32_t word = 0;
 
     bl_health_init(&random->health);
     br_hmac_drbg_init(&random->drbg, &br_sha256_vtable, label, sizeof(label) - 1U);
+    br_hmac_drbg_update(&random->drbg, chip_id, PROTO_CHIP_ID_SIZE);
     random->good = true;
     bl_trng_start();
     for (uint32_t i = 0; random->good && i < STARTUP_WORDS; i++)

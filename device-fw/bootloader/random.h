@@ -10,6 +10,7 @@
  */
 
 #include "device-fw/bootloader/health.h"
+#include "device-fw/protocol/layout.h"
 
 #include <bearssl.h>
 #include <stddef.h>
@@ -20,9 +21,13 @@ struct bl_random {
     bool good;
 };
 
-/** Start the source, run the start-up tests over 4096 bits that are then thrown away, and seed.
- * False: no random bytes until the next reset. */
-bool bl_random_start(struct bl_random *random);
+/**
+ * Start the source, run the start-up tests over 4096 bits that are then thrown away, and seed.
+ *
+ * @param chip_id  personalisation (SP 800-90A §8.7.1): chips with the same noise still differ
+ * @return false: no random bytes until the next reset
+ */
+bool bl_random_start(struct bl_random *random, const uint8_t chip_id[PROTO_CHIP_ID_SIZE]);
 
 /** Reseed with 1024 raw bits and give @p length bytes. False: failed; @p ret_data is zeros. */
 bool bl_random_bytes(struct bl_random *random, void *ret_data, size_t length);

@@ -11,6 +11,8 @@
 #include "device-fw/bootloader/random.h"
 #include "tests/unit/device-fw/chip.h"
 
+static const uint8_t chip_id[PROTO_CHIP_ID_SIZE] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+
 static void repetition_fails_at_its_cutoff(void **state)
 {
     struct bl_health health;
@@ -81,12 +83,30 @@ static void good_noise_passes(void **state)
 
     (void)state;
     chip_new(1);
-    assert_true(bl_random_start(&random_state));
+    assert_true(bl_random_start(&random_state, chip_id));
     assert_true(bl_random_bytes(&random_state, first, sizeof(first)));
     assert_true(bl_random_bytes(&random_state, second, sizeof(second)));
     assert_memory_not_equal(first, second, sizeof(first));
     for (unsigned i = 0; i < 2000; i++)
         assert_true(bl_random_reseed(&random_state));
+}
+
+/* The same noise on another chip gives other bytes. */
+static void chips_are_personalised(void **state)
+{
+    static const uint8_t other_id[PROTO_CHIP_ID_SIZE] = { 1, 2, 3, 4, 5, 6, 7, 9 };
+    static struct bl_random random_state;
+    uint8_t first[32];
+    uint8_t second[32];
+
+    (void)state;
+    chip_new(1);
+    assert_true(bl_random_start(&random_state, chip_id));
+    assert_true(bl_random_bytes(&random_state, first, sizeof(first)));
+    chip_new(1);
+    assert_true(bl_random_start(&random_state, other_id));
+    assert_true(bl_random_bytes(&random_state, second, sizeof(second)));
+    assert_memory_not_equal(first, second, sizeof(first));
 }
 
 static void bad_noise_gives_zeros(void **state)
@@ -98,7 +118,7 @@ static void bad_noise_gives_zeros(void **state)
     chip_new(1);
     chip.noise = CHIP_NOISE_BIASED;
     chip.noise_good_words = 160;
-    assert_true(bl_random_start(&random_state));
+    assert_true(bl_random_start(&random_state, chip_id));
     memset(bytes, 0xEE, sizeof(bytes));
     assert_false(bl_random_bytes(&random_state, bytes, sizeof(bytes)));
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -112,6 +132,7 @@ int main(void)
         cmocka_unit_test(proportion_fails_at_its_cutoff),
         cmocka_unit_test(short_periods_fail),
         cmocka_unit_test(good_noise_passes),
+        cmocka_unit_test(chips_are_personalised),
         cmocka_unit_test(bad_noise_gives_zeros),
     };
 
