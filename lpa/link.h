@@ -21,6 +21,7 @@ extern const struct lpa_kms_ops lpa_link_kms_ops;
 extern const struct lpa_log_ops lpa_link_log_ops;
 
 /** lpa_witness_fn; `user` is the client. */
+BASE_MUST_CHECK
 enum base_status lpa_link_witness(void *user, uint64_t old_size, const uint8_t (*proof)[32],
     size_t proof_count, const char *checkpoint, enum auth_witness *ret_witness, uint64_t *ret_size,
     char *ret_cosignature, struct base_err *err);
