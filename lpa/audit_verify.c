@@ -80,10 +80,11 @@ static void take_sizes(
     if (opened->by[0].valid && size > report->signed_size) {
         report->signed_size = size;
     }
-    bool cosigned = walk->v->key_count > 1 ? opened->by[1].valid : walk->cosigned;
+    /* Without the KMS's key its signatures prove nothing, so they count for nothing. */
+    bool cosigned = walk->v->key_count > 1 && opened->by[1].valid;
     if (cosigned && size >= report->cosigned_size) {
         report->cosigned_size = size;
-        report->cosigned_time_s = walk->v->key_count > 1 ? opened->by[1].time_s : 0;
+        report->cosigned_time_s = opened->by[1].time_s;
     }
 }
 
@@ -277,9 +278,11 @@ static void conclude(struct verifier *v)
     bool tail = report->cosigned_size < report->records || report->torn_bytes != 0;
     if (report->verdict == LPA_AUDIT_OK && tail) {
         report->verdict = LPA_AUDIT_UNWITNESSED;
-        (void)snprintf(report->reason, sizeof(report->reason),
-            "the last %" PRIu64 " records are not cosigned by the KMS yet%s",
+        (void)snprintf(report->reason, sizeof(report->reason), "the last %" PRIu64 " records %s%s",
             report->records - report->cosigned_size,
+            report->witness_checked ? "are not cosigned by the KMS yet"
+                                    : "cannot be shown to be cosigned, since the KMS's key is not "
+                                      "known",
             report->torn_bytes != 0 ? ", and an incomplete record follows them" : "");
     }
 }
