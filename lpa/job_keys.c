@@ -114,6 +114,7 @@ enum base_status lpa_do_confirm(struct lpa_job *job, struct base_err *err)
     event.grant_id = job->unit.grant_id;
     event.key_version = job->unit.key_version;
     event.receipt_sha256 = hash;
+    event.lot = job->known.state == AUTH_UNIT_ELSEWHERE ? job->known.lot : event.lot;
     event.result = status == BASE_OK ? "ok" : outcome_open(&cause) ? "unknown" : "fail";
     event.code = status == BASE_OK ? NULL : cause.code;
     event.dev_eui = status == BASE_OK ? job->confirmation.dev_eui : NULL;

@@ -139,6 +139,13 @@ static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
             err, BASE_E_DENIED, "unit_scrapped", "this unit was scrapped; its DevEUI is retired");
     }
     if (job->known.state == AUTH_UNIT_ELSEWHERE) {
+        /* Its receipt was handed in on the way, for the lot that has it: this lot's books do not
+         * count it. */
+        job->unit.state = LPA_STATE_BLANK;
+        job->unit.grant_id[0] = '\0';
+        job->unit.receipt_length = 0;
+        job->unit.key_version = 0;
+        memset(job->unit.dev_eui, 0, sizeof(job->unit.dev_eui));
         return lpa_job_refuse(err, BASE_E_DENIED, "unit_elsewhere",
             "this chip is open or confirmed in lot %s", job->known.lot);
     }

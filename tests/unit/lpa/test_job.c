@@ -167,6 +167,8 @@ static void test_refusals_name_step_kind_and_next_action(void **state)
     assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
     memcpy(f.grants[0].lot, "LOT-2", 6);
     expect_stop(&f, LPA_RESULT_ERROR, true, "unit_elsewhere", LPA_STEP_ADMIT);
+    assert_int_equal(f.rows[0].state, LPA_STATE_BLANK);
+    assert_int_equal(f.rows[0].dev_eui[7], 0);
 
     factory_init(&f, 12);
     assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);

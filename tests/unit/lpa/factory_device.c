@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+#include "tests/unit/lpa/factory_parts.h"
+
+#include <string.h>
+
+static struct chip *here(struct factory *f)
+{
+    return &f->chips[f->socket];
+}
+
+static enum base_status no_answer(struct base_err *err)
+{
+    return base_err_set(err, BASE_E_TIMEOUT, "SWD", 0, "no mailbox");
+}
+
+static enum base_status dev_examine(void *user, struct lpa_exam *ret_exam, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    chip->running = false;
+    memset(ret_exam, 0, sizeof(*ret_exam));
+    memcpy(ret_exam->chip_id, chip->id, 8);
+    ret_exam->silicon_id = chip->wrong_family ? 0x0102E453 : 0x0100E207;
+    ret_exam->lifecycle = PROTO_LIFECYCLE_NORMAL;
+    ret_exam->image_equal = chip->image;
+    ret_exam->vault_written = chip->vault != PROTO_VAULT_EMPTY;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_program(void *user, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    f->programs++;
+    here(f)->image = fault != FAULT_LOST_REPLY; /* a cut leaves half an image */
+    here(f)->old_bootloader = false;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_verify(void *user, bool *ret_equal, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    *ret_equal = here(f)->image && !here(f)->dead_flash;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_boot(void *user, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (!chip->image && !chip->old_bootloader) {
+        return no_answer(err);
+    }
+    chip->running = true;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_hello(void *user, struct proto_hello *ret_hello, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (!chip->running) {
+        return no_answer(err);
+    }
+    memset(ret_hello, 0, sizeof(*ret_hello));
+    memcpy(ret_hello->chip_id, chip->id, 8);
+    ret_hello->health = PROTO_OK;
+    ret_hello->vault_state = (uint8_t)chip->vault;
+    ret_hello->key_version = chip->key_version;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_statement(void *user, const uint8_t authority[PROTO_KEY_ID_SIZE],
+    uint8_t ret_statement[PROTO_STATEMENT_SIZE], struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (!chip->running) {
+        return no_answer(err);
+    }
+    if (chip->vault == PROTO_VAULT_EMPTY) {
+        chip->vault = PROTO_VAULT_IDENTITY;
+        factory_draw(f, chip->key, sizeof(chip->key));
+        chip->key[0] = 4;
+        factory_draw(f, chip->nonce, sizeof(chip->nonce));
+    }
+    struct proto_statement statement = {
+        .silicon_id = 0x0100E207,
+        .lifecycle = PROTO_LIFECYCLE_NORMAL,
+        .flags = PROTO_FLAG_LAB,
+        .vault_state = (uint8_t)chip->vault,
+        .key_version = chip->key_version,
+    };
+    memcpy(statement.authority_key_id, authority, PROTO_KEY_ID_SIZE);
+    memcpy(statement.chip_id, chip->id, 8);
+    memcpy(statement.public_key, chip->key, sizeof(chip->key));
+    memcpy(statement.nonce, chip->nonce, sizeof(chip->nonce));
+    proto_statement_encode(&statement, ret_statement);
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_install(void *user, const uint8_t *envelope, size_t length,
+    uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    struct proto_envelope view;
+    if (!chip->running) {
+        return no_answer(err);
+    }
+    if (proto_envelope_decode(envelope, length, &view) != PROTO_OK) {
+        *ret_status = PROTO_BAD_FIELD;
+    } else if (memcmp(view.header.chip_id, chip->id, 8) != 0) {
+        *ret_status = PROTO_WRONG_CHIP;
+    } else if (chip->vault == PROTO_VAULT_COMMITTED &&
+               memcmp(view.header.envelope_id, chip->envelope_id, 16) == 0) {
+        *ret_status = PROTO_ALREADY;
+    } else if (memcmp(view.header.nonce, chip->nonce, 16) != 0) {
+        *ret_status = PROTO_WRONG_NONCE;
+    } else if (view.header.key_version <= chip->key_version) {
+        *ret_status = PROTO_OLD_KEY_VERSION;
+    } else {
+        struct proto_receipt receipt = { .purpose = view.header.purpose,
+            .key_version = view.header.key_version };
+        memcpy(receipt.envelope_id, view.header.envelope_id, 16);
+        memcpy(receipt.chip_id, chip->id, 8);
+        base_sha256(envelope, length, receipt.envelope_hash);
+        memcpy(chip->envelope_id, view.header.envelope_id, 16);
+        chip->key_version = view.header.key_version;
+        chip->vault = PROTO_VAULT_COMMITTED;
+        chip->nonce_no++;
+        factory_draw(f, chip->nonce, sizeof(chip->nonce));
+        proto_receipt_encode(&receipt, chip->receipt);
+        *ret_status = PROTO_OK;
+    }
+    memcpy(ret_receipt, chip->receipt, PROTO_RECEIPT_SIZE);
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_receipt(
+    void *user, uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (!chip->running) {
+        return no_answer(err);
+    }
+    *ret_status = chip->vault == PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
+    memcpy(ret_receipt, chip->receipt, PROTO_RECEIPT_SIZE);
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_self_test(
+    void *user, uint8_t ret_join_request[PROTO_JOIN_REQUEST_SIZE], struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    memset(ret_join_request, 0xA5, PROTO_JOIN_REQUEST_SIZE);
+    END(BASE_E_LINK);
+}
+
+const struct lpa_device_ops factory_device_ops = { dev_examine, dev_program, dev_verify, dev_boot,
+    dev_hello, dev_statement, dev_install, dev_receipt, dev_self_test };

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+#include "base/hex.h"
+#include "tests/unit/lpa/factory_parts.h"
+
+#include <string.h>
+
+size_t factory_chip(const struct factory *f, const uint8_t id[8])
+{
+    for (size_t i = 0; i < FACTORY_CHIPS; i++) {
+        if (memcmp(f->chips[i].id, id, 8) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static struct grant *live_grant(struct factory *f, const uint8_t chip_id[8])
+{
+    struct grant *found = NULL;
+    for (size_t i = 0; i < f->grant_count; i++) {
+        struct grant *grant = &f->grants[i];
+        if (memcmp(grant->chip_id, chip_id, 8) != 0 || grant->state == GRANT_SUPERSEDED) {
+            continue;
+        }
+        if (found == NULL || found->state != GRANT_OPEN) {
+            found = grant;
+        }
+    }
+    return found;
+}
+
+static void describe(struct factory *f, const uint8_t chip_id[8], struct auth_unit *ret_unit)
+{
+    static const enum auth_unit_state states[] = { AUTH_UNIT_UNKNOWN, AUTH_UNIT_OPEN,
+        AUTH_UNIT_CONFIRMED, AUTH_UNIT_SCRAPPED, AUTH_UNIT_UNKNOWN };
+    struct grant *grant = live_grant(f, chip_id);
+    memset(ret_unit, 0, sizeof(*ret_unit));
+    if (grant == NULL) {
+        return;
+    }
+    ret_unit->state = states[grant->state];
+    memcpy(ret_unit->lot, grant->lot, sizeof(ret_unit->lot));
+    base_hex_encode(grant->envelope_id, 16, ret_unit->grant_id);
+    memcpy(ret_unit->dev_eui, grant->dev_eui, 8);
+    bool elsewhere = strcmp(grant->lot, f->lot.id) != 0;
+    if (elsewhere && grant->state != GRANT_SCRAPPED) {
+        ret_unit->state = AUTH_UNIT_ELSEWHERE;
+    }
+}
+
+static enum base_status kms_get_unit(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+    struct auth_unit *ret_unit, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    describe(f, chip_id, ret_unit);
+    END(BASE_E_REMOTE);
+}
+
+static enum base_status deny(struct base_err *err, const char *code)
+{
+    (void)base_err_set(err, BASE_E_DENIED, "HTTP", 409, "refused: %s", code);
+    base_err_set_code(err, code);
+    return BASE_E_DENIED;
+}
+
+static void answer(const struct grant *grant, bool repeated, struct auth_grant *ret_grant)
+{
+    memset(ret_grant, 0, sizeof(*ret_grant));
+    base_hex_encode(grant->envelope_id, 16, ret_grant->grant_id);
+    memcpy(ret_grant->dev_eui, grant->dev_eui, 8);
+    ret_grant->key_version = grant->key_version;
+    ret_grant->device_trust = AUTH_TRUST_TOFU;
+    ret_grant->repeated = repeated;
+    memcpy(ret_grant->envelope, grant->envelope, PROTO_ENVELOPE_SIZE);
+    ret_grant->envelope_length = PROTO_ENVELOPE_SIZE;
+}
+
+static void make_envelope(struct factory *f, struct grant *grant, enum proto_purpose purpose)
+{
+    struct proto_envelope_header header = { .purpose = (uint8_t)purpose,
+        .lorawan_version = f->lot.lorawan_version,
+        .keys = PROTO_KEY_APP,
+        .key_version = grant->key_version };
+    memcpy(header.envelope_id, grant->envelope_id, 16);
+    memcpy(header.chip_id, grant->chip_id, 8);
+    memcpy(header.dev_eui, grant->dev_eui, 8);
+    memcpy(header.join_eui, f->lot.join_eui, 8);
+    memcpy(header.nonce, grant->nonce, 16);
+    memcpy(header.authority_key_id, f->lot.authority_key_id, 8);
+    factory_draw(f, grant->envelope, sizeof(grant->envelope));
+    proto_envelope_header_encode(&header, grant->envelope);
+    grant->envelope[PROTO_ENVELOPE_HEADER_SIZE] = 4;
+}
+
+static enum base_status new_grant(struct factory *f, const struct proto_statement *statement,
+    const struct grant *old, struct auth_grant *ret_grant, struct base_err *err)
+{
+    if (old == NULL && f->dev_euis >= f->allowance) {
+        return deny(err, "quota_used_up");
+    }
+    if (f->grant_count == FACTORY_GRANTS) {
+        return deny(err, "quota_used_up");
+    }
+    struct grant *grant = &f->grants[f->grant_count++];
+    memset(grant, 0, sizeof(*grant));
+    grant->state = GRANT_OPEN;
+    memcpy(grant->lot, f->lot.id, sizeof(grant->lot));
+    memcpy(grant->chip_id, statement->chip_id, 8);
+    memcpy(grant->key, statement->public_key, 65);
+    memcpy(grant->nonce, statement->nonce, 16);
+    factory_draw(f, grant->envelope_id, 16);
+    grant->key_version = old == NULL ? 1 : old->key_version + 1;
+    if (old == NULL) {
+        grant->dev_eui[7] = (uint8_t)++f->dev_euis;
+    } else {
+        memcpy(grant->dev_eui, old->dev_eui, 8);
+    }
+    make_envelope(f, grant, old == NULL ? PROTO_PURPOSE_INSTALL : PROTO_PURPOSE_REWORK);
+    answer(grant, false, ret_grant);
+    return BASE_OK;
+}
+
+static enum base_status decide_grant(struct factory *f, const struct proto_statement *statement,
+    struct auth_grant *ret_grant, struct base_err *err)
+{
+    for (size_t i = 0; i < f->grant_count && !f->no_idempotency; i++) {
+        const struct grant *grant = &f->grants[i];
+        if (memcmp(grant->chip_id, statement->chip_id, 8) == 0 &&
+            memcmp(grant->key, statement->public_key, 65) == 0 &&
+            memcmp(grant->nonce, statement->nonce, 16) == 0) {
+            if (grant->state == GRANT_SCRAPPED) {
+                return deny(err, "grant_scrapped");
+            }
+            answer(grant, true, ret_grant);
+            return BASE_OK;
+        }
+    }
+    const struct grant *live = f->no_idempotency ? NULL : live_grant(f, statement->chip_id);
+    size_t chip = factory_chip(f, statement->chip_id);
+    if (live == NULL) {
+        return new_grant(f, statement, NULL, ret_grant, err);
+    }
+    if (memcmp(live->key, statement->public_key, 65) != 0) {
+        return deny(err, "chip_known");
+    }
+    if (live->state == GRANT_OPEN) {
+        return deny(err, "receipt_first");
+    }
+    if (live->state == GRANT_SCRAPPED || !f->rework[chip]) {
+        return deny(err, "rework_needed");
+    }
+    f->rework[chip] = false;
+    return new_grant(f, statement, live, ret_grant, err);
+}
+
+/* The intent must stand in journal and log before the request leaves. */
+static bool written_down(const struct factory *f, const uint8_t *statement, size_t length)
+{
+    struct proto_statement decoded;
+    uint8_t hash[32];
+    char text[65];
+    if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
+        return false;
+    }
+    size_t chip = factory_chip(f, decoded.chip_id);
+    const struct lpa_unit *row = &f->rows[chip];
+    base_sha256(statement, length, hash);
+    base_hex_encode(hash, 32, text);
+    return f->have_row[chip] && row->step == LPA_STEP_GRANT && row->phase == LPA_PHASE_DO &&
+           row->statement_length == length && memcmp(row->statement, statement, length) == 0 &&
+           strcmp(text, f->last_intent) == 0;
+}
+
+static enum base_status kms_grant(void *user, const uint8_t *statement, size_t length,
+    const struct auth_intent *intent, struct auth_grant *ret_grant, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    struct proto_statement decoded;
+    if (intent == NULL || intent->record_length == 0 || !written_down(f, statement, length)) {
+        f->asked_without_intent = true;
+    }
+    if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
+        return deny(err, "statement_bad");
+    }
+    enum base_status status = decide_grant(f, &decoded, ret_grant, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    END(BASE_E_REMOTE);
+}
+
+static void supersede(struct factory *f, const struct grant *by)
+{
+    for (size_t i = 0; i < f->grant_count; i++) {
+        struct grant *grant = &f->grants[i];
+        if (grant != by && memcmp(grant->chip_id, by->chip_id, 8) == 0 &&
+            grant->state == GRANT_CONFIRMED) {
+            grant->state = GRANT_SUPERSEDED;
+        }
+    }
+}
+
+static enum base_status decide_confirm(struct factory *f, const char *grant_id,
+    const uint8_t *receipt, size_t length, struct auth_confirmation *ret, struct base_err *err)
+{
+    struct proto_receipt decoded;
+    if (proto_receipt_decode(receipt, length, &decoded) != PROTO_OK) {
+        return deny(err, "receipt_bad");
+    }
+    for (size_t i = 0; i < f->grant_count; i++) {
+        struct grant *grant = &f->grants[i];
+        char id[33];
+        uint8_t hash[32];
+        base_hex_encode(grant->envelope_id, 16, id);
+        if (strcmp(id, grant_id) != 0) {
+            continue;
+        }
+        base_sha256(grant->envelope, sizeof(grant->envelope), hash);
+        if (memcmp(hash, decoded.envelope_hash, 32) != 0 ||
+            memcmp(decoded.chip_id, grant->chip_id, 8) != 0) {
+            return deny(err, "receipt_bad");
+        }
+        if (grant->state == GRANT_SCRAPPED) {
+            return deny(err, "grant_scrapped");
+        }
+        memset(ret, 0, sizeof(*ret));
+        ret->repeated = grant->state != GRANT_OPEN;
+        memcpy(ret->dev_eui, grant->dev_eui, 8);
+        if (grant->state == GRANT_OPEN) {
+            grant->state = GRANT_CONFIRMED;
+            supersede(f, grant);
+        }
+        struct grant *live = live_grant(f, grant->chip_id);
+        if (f->rework[factory_chip(f, grant->chip_id)] ||
+            (live != NULL && live != grant && live->state == GRANT_OPEN)) {
+            ret->open_work.state = AUTH_UNIT_OPEN;
+        }
+        return BASE_OK;
+    }
+    return deny(err, "grant_unknown");
+}
+
+static enum base_status kms_confirm(void *user, const char *grant_id, const uint8_t *receipt,
+    size_t length, struct auth_confirmation *ret_confirmation, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    enum base_status status = decide_confirm(f, grant_id, receipt, length, ret_confirmation, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    END(BASE_E_REMOTE);
+}
+
+static enum base_status kms_register(
+    void *user, const uint8_t *statement, size_t length, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    struct proto_statement decoded;
+    if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
+        return deny(err, "statement_bad");
+    }
+    f->registered[factory_chip(f, decoded.chip_id)] = true;
+    END(BASE_E_REMOTE);
+}
+
+const struct lpa_kms_ops factory_kms_ops = { kms_get_unit, kms_grant, kms_confirm, kms_register };
