@@ -274,7 +274,7 @@ static enum base_status close_lot(struct kms_home *home, const char *id, bool sc
     enum base_status status = view_lot(home, id, view, err);
     if (status == BASE_OK && view->counts.open > 0 && !scrap_open) {
         base_err_set_code(err, "open_grants");
-        return base_err_set(err, BASE_E_BUSY, "lot", view->counts.open,
+        return base_err_set(err, BASE_E_DENIED, "lot", view->counts.open,
             "lot %s has %lld open grants: finish those units, or close with --scrap-open --permit",
             id, (long long)view->counts.open);
     }

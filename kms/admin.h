@@ -58,7 +58,7 @@ enum base_status kms_admin_lot_view(
  *
  * @param scrap_open  scrap what is open (the caller holds the operator's permit)
  * @param[out] ret_view  after closing: granted = confirmed + scrapped, open = 0
- * @return BASE_OK, also when it was closed before; BASE_E_NOTFOUND; BASE_E_BUSY with code
+ * @return BASE_OK, also when it was closed before; BASE_E_NOTFOUND; BASE_E_DENIED with code
  * "open_grants": open grants and no @p scrap_open; BASE_E_CORRUPT: the books do not balance
  */
 BASE_MUST_CHECK

@@ -74,11 +74,13 @@ static void add_people(struct world *world)
         .allowance = 6,
         .created_us = now_us,
         .expires_us = INT64_MAX / 2 };
+    const struct kms_tester tester = { .name = "alice", .role = KMS_ROLE_PROVISION };
     base_note_verifier_format(&world->log_key.verifier, station.log_vkey);
     base_sha256(token, sizeof(token), session.token_sha256);
     base_base64url_encode(token, sizeof(token), world->token);
     FUZZ_CHECK(kms_store_begin(&world->store, NULL) == BASE_OK);
     FUZZ_CHECK(kms_station_insert(&world->store, &station, NULL) == BASE_OK);
+    FUZZ_CHECK(kms_tester_insert(&world->store, &tester, now_us, NULL) == BASE_OK);
     FUZZ_CHECK(kms_session_insert(&world->store, &session, NULL) == BASE_OK);
     FUZZ_CHECK(kms_lot_insert(&world->store, &lot, NULL) == BASE_OK);
     FUZZ_CHECK(kms_store_commit(&world->store, NULL) == BASE_OK);

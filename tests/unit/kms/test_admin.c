@@ -166,7 +166,7 @@ static void test_close(void **state)
     base_sha256(f->image, IMAGE_SIZE, device.statement.bootloader_hash);
     json_decref(lab_ask(&f->lab, &station, "L1", &device, 201));
     base_err_clear(&err);
-    assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", false, &view, &err), BASE_E_BUSY);
+    assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", false, &view, &err), BASE_E_DENIED);
     assert_string_equal(err.code, "open_grants");
     assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", true, &view, NULL), BASE_OK);
     assert_int_equal(view.counts.scrapped, 1);
