@@ -135,12 +135,27 @@ static enum base_status read_header(
     return status;
 }
 
-static enum base_status take_up(struct prg_mailbox *mailbox, struct base_err *err)
+/*
+ * Take up the numbering where it stands. Not ready while a command is under way, or while the
+ * header is not there any more: memory keeps its content over a reset, so what stands there may be
+ * the mailbox of the boot before, whose last command nobody will ever answer. The bootloader clears
+ * it soon.
+ */
+static enum base_status take_up(struct prg_mailbox *mailbox, bool *ret_ready, struct base_err *err)
 {
     uint8_t header[HEADER_BYTES];
-    enum base_status status = read_header(mailbox->link, mailbox->ap, header, err);
+    struct base_err cause = { .status = BASE_OK };
+    *ret_ready = false;
+    enum base_status status = read_header(mailbox->link, mailbox->ap, header, &cause);
+    if (status != BASE_OK && strcmp(cause.domain, "SWD") == 0) {
+        return BASE_OK; /* a target that boots: look again */
+    }
     if (status != BASE_OK) {
+        *err = cause;
         return status;
+    }
+    if (base_get_le32(header + PROTO_MAILBOX_MAGIC_AT) != PROTO_MAILBOX_MAGIC) {
+        return BASE_OK;
     }
     uint32_t version = base_get_le32(header + PROTO_MAILBOX_VERSION_AT);
     if (version != PROTO_VERSION) {
@@ -149,32 +164,33 @@ static enum base_status take_up(struct prg_mailbox *mailbox, struct base_err *er
             PROTO_VERSION);
     }
     mailbox->boot = base_get_le32(header + PROTO_MAILBOX_BOOT_AT);
-    /* A command may stand there that someone before us asked: go on after it. */
-    uint32_t asked = base_get_le32(header + PROTO_MAILBOX_REQ_SEQUENCE_AT);
-    uint32_t answered = base_get_le32(header + PROTO_MAILBOX_RSP_SEQUENCE_AT);
-    if (asked != answered) {
-        status = prg_mem_wait(mailbox->link, mailbox->ap, at(PROTO_MAILBOX_RSP_SEQUENCE_AT),
-            0xFFFFFFFFU, asked, (int64_t)DEFAULT_TIMEOUT_MS * 1000, err);
-    }
-    mailbox->sequence = asked;
-    return status;
+    mailbox->sequence = base_get_le32(header + PROTO_MAILBOX_REQ_SEQUENCE_AT);
+    *ret_ready = mailbox->sequence == base_get_le32(header + PROTO_MAILBOX_RSP_SEQUENCE_AT);
+    return BASE_OK;
 }
 
-enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
-    struct prg_mailbox **ret_mailbox, struct base_err *err)
+static enum base_status find(struct prg_mailbox *mailbox, uint32_t timeout_ms, struct base_err *err)
 {
+    struct prg_link *link = mailbox->link;
     int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
-    enum sight sight = SIGHT_SILENT;
-    unsigned ap = 0;
+    int64_t busy_end_us = end_us + (int64_t)DEFAULT_TIMEOUT_MS * 1000;
     for (;;) {
-        enum base_status status = look(link, &ap, &sight, err);
-        if (status != BASE_OK) {
+        enum sight sight = SIGHT_SILENT;
+        bool ready = false;
+        enum base_status status = look(link, &mailbox->ap, &sight, err);
+        if (status == BASE_OK && sight == SIGHT_FOUND) {
+            status = take_up(mailbox, &ready, err);
+        }
+        if (status != BASE_OK || ready) {
             return status;
         }
-        if (sight == SIGHT_FOUND) {
-            break;
+        if (link->wire_us >= busy_end_us) {
+            status = base_err_set(err, BASE_E_TIMEOUT, "mailbox", timeout_ms,
+                "the bootloader is still busy with an earlier command");
+            base_err_set_code(err, "unknown");
+            return status;
         }
-        if (link->wire_us >= end_us) {
+        if (sight != SIGHT_FOUND && link->wire_us >= end_us) {
             return not_found(sight, timeout_ms, err);
         }
         status = prg_link_delay(link, OPEN_GAP_US, err);
@@ -182,15 +198,23 @@ enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
             return status;
         }
     }
+}
+
+enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
+    struct prg_mailbox **ret_mailbox, struct base_err *err)
+{
     struct prg_mailbox *mailbox = calloc(1, sizeof(*mailbox));
     if (mailbox == NULL) {
         return base_err_set(err, BASE_E_NOMEM, "mailbox", 0, "no memory for a mailbox");
     }
     mailbox->link = link;
-    mailbox->ap = ap;
-    enum base_status status = take_up(mailbox, err);
+    struct base_err cause = { .status = BASE_OK };
+    enum base_status status = find(mailbox, timeout_ms, &cause);
     if (status != BASE_OK) {
         prg_mailbox_close(mailbox);
+        if (err != NULL) {
+            *err = cause;
+        }
         return status;
     }
     *ret_mailbox = mailbox;

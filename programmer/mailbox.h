@@ -26,8 +26,9 @@ struct prg_mailbox;
  * @param timeout_ms  budget; > 0. It counts time on the wire, so that a slow host does not shorten
  * the target's chance
  * @return BASE_OK; BASE_E_TIMEOUT: code "swd_silent" (nothing answers), "port_closed" (the debug
- * port answers, no access port does) or "no_mailbox" (memory reads, no magic); BASE_E_UNSUPPORTED:
- * another mailbox version; BASE_E_LINK, BASE_E_PROTO: the probe
+ * port answers, no access port does), "no_mailbox" (memory reads, no magic) or "unknown" (5 s more
+ * did not end an earlier command); BASE_E_UNSUPPORTED: another mailbox version; BASE_E_LINK,
+ * BASE_E_PROTO: the probe
  */
 BASE_MUST_CHECK
 enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,

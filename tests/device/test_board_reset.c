@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory keeps its content over a reset. A command that the reset cut off still stands in the
+ * mailbox of the boot before, until the bootloader clears it: whoever opens the mailbox meanwhile
+ * must end with the new one.
+ *
+ * usage: test_board_reset IMAGE
+ */
+#include "tests/support/desk.h"
+#include "tests/unit/device-fw/authority.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *image_path;
+
+static void a_command_cut_by_reset_is_forgotten(void **state)
+{
+    (void)state;
+    struct authority authority;
+    struct desk_image image;
+    struct desk desk;
+    authority_init(&authority, 1);
+    desk_image_load(&image, image_path, authority.public_key, true);
+    desk_init(&desk, 1);
+    desk_program(&desk, &image);
+    desk_boot(&desk);
+
+    /* Making the identity takes most of a second; the station does not wait for it. */
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t length = 0;
+    uint32_t status = 0;
+    struct base_err err = { 0 };
+    assert_int_not_equal(prg_mailbox_call(desk.mailbox, PROTO_CMD_STATEMENT, authority.key_id,
+                             PROTO_KEY_ID_SIZE, 1, sizeof(answer), &status, answer, &length, &err),
+        BASE_OK);
+    assert_string_equal(err.code, "unknown");
+
+    /* One try, with the mailbox's own patience, right after the reset. */
+    base_err_clear(&err);
+    assert_int_equal(prg_psoc6_reset(desk.chip, &err), BASE_OK);
+    prg_mailbox_close(desk.mailbox);
+    desk.mailbox = NULL;
+    enum base_status opened = prg_mailbox_open(desk.link, 2000, &desk.mailbox, &err);
+    if (opened != BASE_OK) {
+        fail_msg("%s: %s", err.code, err.message);
+    }
+    assert_int_equal(desk_call(&desk, PROTO_CMD_HELLO, NULL, 0, &status, answer, &length), BASE_OK);
+    assert_int_equal(status, PROTO_OK);
+    desk_done(&desk);
+    desk_image_done(&image);
+    authority_done(&authority);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        (void)fputs("usage: test_board_reset IMAGE\n", stderr);
+        return 2;
+    }
+    image_path = argv[1];
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_command_cut_by_reset_is_forgotten) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
