@@ -81,9 +81,11 @@ enum base_status prg_psoc6_find_die(struct prg_psoc6 *chip, struct base_err *err
             return BASE_OK;
         }
     }
-    return base_err_set(err, BASE_E_UNSUPPORTED, "chip", family,
+    status = base_err_set(err, BASE_E_TARGET, "chip", family,
         "the chip calls itself family %03x, which is no PSoC 6 that is known here",
         (unsigned)family);
+    base_err_set_code(err, "wrong_chip");
+    return status;
 }
 
 enum base_status prg_psoc6_writable(struct prg_psoc6 *chip, struct base_err *err)
@@ -249,6 +251,15 @@ static enum base_status settle(
     return status;
 }
 
+static enum base_status other_chip(uint32_t dpidr, struct base_err *err)
+{
+    enum base_status status = base_err_set(err, BASE_E_TARGET, "SWD", dpidr,
+        "the target's debug port calls itself %08x; a PSoC 6 says %08x", (unsigned)dpidr,
+        PSOC6_DPIDR);
+    base_err_set_code(err, "wrong_chip");
+    return status;
+}
+
 enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,
     const struct prg_psoc6_acquire_opts *opts, enum prg_psoc6_acquire *ret_outcome,
     struct base_err *err)
@@ -272,9 +283,7 @@ enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,
         return BASE_OK;
     }
     if (dpidr != PSOC6_DPIDR) {
-        return base_err_set(err, BASE_E_UNSUPPORTED, "SWD", dpidr,
-            "the target's debug port calls itself %08x; a PSoC 6 says %08x", (unsigned)dpidr,
-            PSOC6_DPIDR);
+        return other_chip(dpidr, err);
     }
     return settle(chip, ret_outcome, err);
 }
@@ -291,9 +300,7 @@ enum base_status prg_psoc6_attach(struct prg_psoc6 *chip, uint32_t timeout_ms, s
         uint32_t dpidr = 0;
         enum base_status status = prg_swd_connect(link, &dpidr, &cause);
         if (status == BASE_OK && dpidr != PSOC6_DPIDR) {
-            return base_err_set(err, BASE_E_UNSUPPORTED, "SWD", dpidr,
-                "the target's debug port calls itself %08x; a PSoC 6 says %08x", (unsigned)dpidr,
-                PSOC6_DPIDR);
+            return other_chip(dpidr, err);
         }
         if (status == BASE_OK) {
             chip->dpidr = dpidr;

@@ -90,8 +90,8 @@ enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,
  * Connect to a running chip without reset: line switch, DPIDR, power-up. Waits for the port up to
  * @p timeout_ms (counted on the wire).
  *
- * @return BASE_OK; BASE_E_TIMEOUT code "swd_silent"; BASE_E_TARGET: another DPIDR than this
- * family's
+ * @return BASE_OK; BASE_E_TIMEOUT code "swd_silent"; BASE_E_TARGET code "wrong_chip": another DPIDR
+ * than this family's
  */
 BASE_MUST_CHECK
 enum base_status prg_psoc6_attach(
@@ -102,7 +102,7 @@ enum base_status prg_psoc6_attach(
  * calls and memory; after attach only what an open port can read without disturbing the program
  * (memory reads), and what could not be read is zero.
  *
- * @return BASE_OK; BASE_E_LOCKED: no access port is open; BASE_E_UNSUPPORTED: not a PSoC 6 of the
+ * @return BASE_OK; BASE_E_LOCKED: no access port is open; BASE_E_TARGET: not a PSoC 6 of the
  * known families, with the numbers read
  */
 BASE_MUST_CHECK
