@@ -33,6 +33,24 @@ class FakeProbe:
         self.url = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.serve, daemon=True).start()
 
+    def transfer(self, request):
+        """A debug port that powers up and has no access port: every AP access faults."""
+        done, data, at, ack = 0, b"", 3, 1
+        for _ in range(request[2]):
+            wanted, at = request[at], at + 1
+            if not wanted & 0x02 or wanted & 0x10:
+                at += 4
+            if self.dpidr is None:
+                ack = 7
+                break
+            if wanted & 0x01:
+                ack = 4
+                break
+            if wanted & 0x02:
+                data += self.dpidr.to_bytes(4, "little") if wanted & 0x0C == 0 else b"\0\0\0\xf0"
+            done += 1
+        return bytes([5, done, ack]) + data
+
     def answer(self, request):
         command = request[0]
         if command == 0x00:
@@ -44,12 +62,7 @@ class FakeProbe:
         if command == 0x10:
             return b"\x10\x83"
         if command == 0x05:
-            if self.dpidr is None:
-                return b"\x05\x00\x07"
-            count = request[2]
-            if count and request[3] & 0x0F == 0x02:  # DPIDR first; everything after it finds no access port
-                return b"\x05\x01" + (b"\x01" if count == 1 else b"\x04") + self.dpidr.to_bytes(4, "little")
-            return b"\x05\x00\x04"
+            return self.transfer(request)
         if command == 0x06:
             return b"\x06\x00\x00\x07"
         return bytes([command, 0x00])
@@ -57,6 +70,7 @@ class FakeProbe:
     def serve(self):
         while True:
             client, _ = self.listener.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream = client.makefile("rwb")
             while True:
                 head = stream.read(8)
@@ -123,7 +137,7 @@ class Line:
         code = tester.code()
         for _ in range(5):
             self.lab.login(self.station, tester, str((int(code) + 7) % 1000000).zfill(6), check=None)
-        refused(self.lab.login(self.station, tester, code, check=None), EXIT_DENIED, "locked")
+        refused(self.lab.login(self.station, tester, code, check=None), EXIT_DENIED, "too many wrong codes", "wait")
 
     def not_logged_in(self):
         copy = self.lab.add_station("station-2")
@@ -240,7 +254,7 @@ class Line:
         board = self.board()
         short = self.lab.path("short.hex")
         with open(short, "w") as file:
-            file.write(":020000041000EA\n:10000000000102030405060708090A0B0C0D0E0F7")
+            file.write(":020000041000EA\n:10000000000102030405060708090A0B0C0D0E0F78\n")
         refused(self.lab.run(program("lpa-probe"), "program", short, "-p", board.url), (EXIT_USAGE, EXIT_VERIFY),
                 "truncated")
         elf = self.lab.path("short.elf")
