@@ -367,7 +367,7 @@ static enum base_status write_line(
     return BASE_OK;
 }
 
-static enum base_status append_locked(struct lpa_audit *audit, const struct lpa_event *event,
+enum base_status lpa_audit_append_locked(struct lpa_audit *audit, const struct lpa_event *event,
     struct base_buf *line, struct base_err *err)
 {
     if (audit->dead || audit->gap) {
@@ -410,7 +410,7 @@ enum base_status lpa_audit_append(
     struct base_buf line;
     base_buf_init(&line, LPA_AUDIT_RECORD_MAX + 16);
     (void)pthread_mutex_lock(&audit->lock);
-    enum base_status status = append_locked(audit, event, &line, err);
+    enum base_status status = lpa_audit_append_locked(audit, event, &line, err);
     (void)pthread_mutex_unlock(&audit->lock);
     base_buf_done(&line);
     return status;
@@ -456,7 +456,7 @@ enum base_status lpa_audit_intent(struct lpa_audit *audit, const struct lpa_even
     base_buf_init(&record, LPA_AUDIT_RECORD_MAX + 16);
     (void)pthread_mutex_lock(&audit->lock);
     uint64_t index = audit->tree.size;
-    enum base_status status = append_locked(audit, event, &record, err);
+    enum base_status status = lpa_audit_append_locked(audit, event, &record, err);
     (void)pthread_mutex_unlock(&audit->lock);
     if (status == BASE_OK) {
         status = lpa_audit_cosign(audit, witness, user, err);

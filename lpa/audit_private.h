@@ -45,6 +45,11 @@ struct lpa_audit {
 enum base_status lpa_audit_refuse(struct base_err *err, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** lpa_audit_append() with the lock held; @p line gets the record without its newline. */
+BASE_MUST_CHECK
+enum base_status lpa_audit_append_locked(struct lpa_audit *audit, const struct lpa_event *event,
+    struct base_buf *line, struct base_err *err);
+
 /** Sign the present head and store it; @p note gets the text. Called with the lock held, after all
  * records are durable. */
 BASE_MUST_CHECK

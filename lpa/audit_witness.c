@@ -2,6 +2,7 @@
 /* Checkpoints: signed by the station, cosigned by the KMS (C2SP tlog-witness). */
 #include "base/file.h"
 #include "lpa/audit_private.h"
+#include "lpa/audit_record.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,7 +13,8 @@
  * enough that checking all of their signatures stays cheap. */
 #define HISTORY_EVERY 256U
 /* Own view of the witness's size, its correction, and one more after a restart of the KMS. */
-#define TRIES_MAX 3
+#define TRIES_MAX   4
+#define BACK_OFF_US INT64_C(400000)
 
 static enum base_status store(
     struct lpa_audit *audit, const char *name, const struct base_buf *note, struct base_err *err)
@@ -134,6 +136,12 @@ struct request {
 static enum base_status note_gap(
     struct lpa_audit *audit, const struct request *request, struct base_err *err)
 {
+    struct lpa_event event = { .id = LPA_EVENT_LOG_GAP, .result = "fail" };
+    struct base_buf line;
+    base_buf_init(&line, LPA_AUDIT_RECORD_MAX + 16);
+    /* For the auditor; whether it can be written changes nothing. */
+    (void)!lpa_audit_append_locked(audit, &event, &line, NULL);
+    base_buf_done(&line);
     audit->gap = true;
     return lpa_audit_refuse(err, "log_gap",
         "the KMS has seen %" PRIu64 " records of this log, but it holds %" PRIu64
@@ -160,28 +168,54 @@ static enum base_status exchange(struct lpa_audit *audit, lpa_witness_fn *witnes
     return status == BASE_OK ? BASE_OK : sort_refusal(&cause, err);
 }
 
+static void wait_unlocked(struct lpa_audit *audit)
+{
+    (void)pthread_mutex_unlock(&audit->lock);
+    base_clock_sleep_us(audit->clock, BACK_OFF_US);
+    (void)pthread_mutex_lock(&audit->lock);
+}
+
+/* The witness knows another size than we thought: go on from there, unless it knows more than we
+ * hold. */
+static enum base_status follow_witness(
+    struct lpa_audit *audit, struct request *request, int try, struct base_err *err)
+{
+    if (request->witness_size > request->size) {
+        return note_gap(audit, request, err);
+    }
+    request->old_size = request->witness_size;
+    return try < TRIES_MAX
+               ? BASE_OK
+               : base_err_set(err, BASE_E_REMOTE, "log", 0,
+                     "the KMS and the log do not agree on the log's size after %d tries", try);
+}
+
 static enum base_status cosign_head(
     struct lpa_audit *audit, lpa_witness_fn *witness, void *user, struct base_err *err)
 {
     struct request request = { .old_size = audit->witness_size, .size = audit->tree.size };
     base_buf_init(&request.note, AUTH_NOTE_MAX);
     enum base_status status = lpa_audit_sign_head(audit, &request.note, err);
-    for (int try = 0; status == BASE_OK; try++) {
-        status = exchange(audit, witness, user, &request, err);
+    for (int try = 1; status == BASE_OK; try++) {
+        struct base_err cause = { 0 };
+        status = exchange(audit, witness, user, &request, &cause);
+        if (status == BASE_E_REMOTE && strcmp(cause.code, "unknown") == 0 && try < TRIES_MAX) {
+            /* It may have been cosigned: the next answer tells. */
+            wait_unlocked(audit);
+            status = BASE_OK;
+            continue;
+        }
         if (status != BASE_OK) {
+            if (err != NULL && err->status == BASE_OK) {
+                *err = cause;
+            }
             break;
         }
         if (request.answer == AUTH_WITNESS_COSIGNED) {
             status = take_cosignature(audit, request.size, &request.note, request.cosignature, err);
             break;
         }
-        if (request.witness_size > request.size) {
-            status = note_gap(audit, &request, err);
-        } else if (try + 1 == TRIES_MAX) {
-            status = base_err_set(err, BASE_E_REMOTE, "log", 0,
-                "the KMS and the log do not agree on the log's size after %d tries", TRIES_MAX);
-        }
-        request.old_size = request.witness_size;
+        status = follow_witness(audit, &request, try, err);
     }
     base_buf_done(&request.note);
     return status;

@@ -39,7 +39,6 @@
     X(UNIT_RESULT, "unit.result")                                                                  \
     X(SCRAP, "scrap")                                                                              \
     X(LOG_GAP, "log.gap")                                                                          \
-    X(LOG_EXPORT, "log.export")                                                                    \
     X(FAULT, "fault")
 
 enum lpa_event_id {

@@ -13,6 +13,10 @@
 /* The longest legal way (old bootloader, receipt, program, rework) takes 16 rows. */
 #define STEPS_MAX 32U
 
+/* What is still open after these tries goes to the operator as UNKNOWN. */
+#define TRIES_MAX   3U
+#define BACK_OFF_US INT64_C(400000)
+
 void lpa_intent_done(struct lpa_intent *intent)
 {
     if (intent != NULL) {
@@ -102,6 +106,16 @@ void lpa_job_done(struct lpa_job *job)
         base_wipe(&job->grant, sizeof(job->grant));
         base_wipe(job->join_request, sizeof(job->join_request));
     }
+}
+
+bool lpa_job_again(const struct lpa_job *job, const struct base_err *cause, unsigned *tries)
+{
+    bool open = cause->status == BASE_E_REMOTE && strcmp(cause->code, "unknown") == 0;
+    if (!open || ++*tries >= TRIES_MAX) {
+        return false;
+    }
+    base_clock_sleep_us(job->io->clock, BACK_OFF_US * (int64_t)*tries);
+    return true;
 }
 
 struct lpa_event lpa_job_event(const struct lpa_job *job, enum lpa_event_id id)

@@ -7,11 +7,6 @@
 
 #include <string.h>
 
-/* A request whose outcome stayed open is repeated in place: the KMS answers a repeat with the same
- * bytes. What is still open after these goes to the operator as UNKNOWN. */
-#define TRIES_MAX   3
-#define BACK_OFF_US INT64_C(400000)
-
 static bool outcome_open(const struct base_err *err)
 {
     return err->status == BASE_E_REMOTE && strcmp(err->code, "unknown") == 0;
@@ -93,15 +88,13 @@ bool lpa_due_confirm(const struct lpa_job *job)
 
 static enum base_status ask_confirm(struct lpa_job *job, struct base_err *ret_cause)
 {
-    for (int64_t try = 1;; try++) {
+    unsigned tries = 0;
+    do {
         base_err_clear(ret_cause);
         (void)job->io->kms->confirm(job->io->kms_user, job->unit.grant_id, job->unit.receipt,
             job->unit.receipt_length, &job->confirmation, ret_cause);
-        if (!outcome_open(ret_cause) || try == TRIES_MAX) {
-            return ret_cause->status;
-        }
-        base_clock_sleep_us(job->io->clock, BACK_OFF_US * try);
-    }
+    } while (lpa_job_again(job, ret_cause, &tries));
+    return ret_cause->status;
 }
 
 enum base_status lpa_do_confirm(struct lpa_job *job, struct base_err *err)
@@ -163,8 +156,14 @@ enum base_status lpa_do_register(struct lpa_job *job, struct base_err *err)
     if (status != BASE_OK) {
         return status;
     }
-    return job->io->kms->register_unit(
-        job->io->kms_user, job->unit.statement, job->unit.statement_length, err);
+    struct base_err cause = { 0 };
+    unsigned tries = 0;
+    do {
+        base_err_clear(&cause);
+        status = job->io->kms->register_unit(
+            job->io->kms_user, job->unit.statement, job->unit.statement_length, &cause);
+    } while (lpa_job_again(job, &cause, &tries));
+    return status == BASE_OK ? BASE_OK : pass_on(err, &cause);
 }
 
 enum base_status lpa_check_register(struct lpa_job *job, struct base_err *err)
@@ -219,20 +218,15 @@ static enum base_status write_intent(
 static enum base_status ask_grant(struct lpa_job *job, const struct lpa_intent *intent,
     bool *ret_was_open, struct base_err *ret_cause)
 {
+    unsigned tries = 0;
     *ret_was_open = false;
-    for (int64_t try = 1;; try++) {
+    do {
         base_err_clear(ret_cause);
         (void)job->io->kms->grant(job->io->kms_user, job->unit.statement,
             job->unit.statement_length, &intent->view, &job->grant, ret_cause);
-        if (!outcome_open(ret_cause)) {
-            return ret_cause->status;
-        }
-        *ret_was_open = true;
-        if (try == TRIES_MAX) {
-            return ret_cause->status;
-        }
-        base_clock_sleep_us(job->io->clock, BACK_OFF_US * try);
-    }
+        *ret_was_open = *ret_was_open || outcome_open(ret_cause);
+    } while (lpa_job_again(job, ret_cause, &tries));
+    return ret_cause->status;
 }
 
 static enum base_status log_grant(

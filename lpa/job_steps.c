@@ -51,6 +51,22 @@ static enum base_status remember(struct lpa_job *job, struct base_err *err)
     return BASE_OK;
 }
 
+/* Asked even when the journal says PASS (rule 4): another station, a scrap or a rework order may
+ * have changed what is to be done. */
+static enum base_status ask_kms(struct lpa_job *job, struct base_err *err)
+{
+    struct base_err cause = { 0 };
+    unsigned tries = 0;
+    do {
+        base_err_clear(&cause);
+        (void)!job->io->kms->get_unit(job->io->kms_user, job->exam.chip_id, &job->known, &cause);
+    } while (lpa_job_again(job, &cause, &tries));
+    if (cause.status != BASE_OK && err != NULL) {
+        *err = cause;
+    }
+    return cause.status;
+}
+
 static enum base_status check_examine(struct lpa_job *job, struct base_err *err)
 {
     if (job->exam.silicon_id >> 16 != FAMILY_BLE2) {
@@ -65,13 +81,11 @@ static enum base_status check_examine(struct lpa_job *job, struct base_err *err)
     if (status != BASE_OK) {
         return status;
     }
-    /* Asked even when the journal says PASS (rule 4): another station, a scrap or a rework order
-     * may have changed what is to be done. */
-    status = job->io->kms->get_unit(job->io->kms_user, job->exam.chip_id, &job->known, err);
+    job->examined = true;
+    status = ask_kms(job, err);
     if (status != BASE_OK) {
         return status;
     }
-    job->examined = true;
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_DEVICE_DETECT);
     event.result = "ok";
     return lpa_job_log(job, &event, err);

@@ -35,6 +35,13 @@ BASE_MUST_CHECK
 enum base_status lpa_job_log(
     struct lpa_job *job, const struct lpa_event *event, struct base_err *err);
 
+/**
+ * After a KMS call: true when it is to be made again, because its outcome stayed open and not too
+ * many tries (@p tries, 0 at first) were made. Waits a little before it says so. The KMS answers a
+ * repeat with the same bytes, so repeating is safe.
+ */
+bool lpa_job_again(const struct lpa_job *job, const struct base_err *cause, unsigned *tries);
+
 /** Take a fresh hello and refuse when it is another chip's (rule 1). */
 BASE_MUST_CHECK
 enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err);

@@ -21,6 +21,18 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
+static int64_t clock_now(void *user)
+{
+    struct bench *b = user;
+    return b->now_us++;
+}
+
+static void clock_sleep(void *user, int64_t duration_us)
+{
+    struct bench *b = user;
+    b->now_us += duration_us;
+}
+
 int bench_set_up(void **state)
 {
     struct bench *b = calloc(1, sizeof(*b));
@@ -28,6 +40,8 @@ int bench_set_up(void **state)
     (void)snprintf(b->folder, sizeof(b->folder), "/tmp/lpa-audit-test.XXXXXX");
     assert_non_null(mkdtemp(b->folder));
     base_random_seeded_init(&b->random, 7);
+    b->now_us = INT64_C(1800000000000000);
+    b->clock = (struct base_clock){ clock_now, clock_now, clock_sleep, b };
     assert_int_equal(base_note_key_generate("lpa.local/station-1", BASE_NOTE_ED25519,
                          &b->random.random, &b->station, NULL),
         BASE_OK);
@@ -58,7 +72,7 @@ struct lpa_audit *bench_open(struct bench *b, struct base_err *err)
         .software = "1.0",
         .signer = &b->station_signer,
         .witness = &b->kms.verifier,
-        .clock = base_clock_system(),
+        .clock = &b->clock,
         .segment_records = 16 };
     struct lpa_audit *audit = NULL;
     (void)!lpa_audit_open(&opts, &audit, err);
@@ -108,6 +122,12 @@ enum base_status bench_witness(void *user, uint64_t old_size, const uint8_t (*pr
     memcpy(b->witness_root, head.head.root, 32);
     *ret_size = b->witness_size;
     *ret_witness = AUTH_WITNESS_COSIGNED;
+    if (b->lost_replies > 0) {
+        b->lost_replies--;
+        (void)base_err_set(err, BASE_E_REMOTE, "HTTP", 0, "the answer was lost");
+        base_err_set_code(err, "unknown");
+        return BASE_E_REMOTE;
+    }
     return BASE_OK;
 }
 

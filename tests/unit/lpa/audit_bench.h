@@ -28,6 +28,9 @@ struct bench {
     uint8_t witness_root[32];
     unsigned witness_calls;
     bool away;
+    unsigned lost_replies; /**< so many answers get lost, though the request was carried out */
+    struct base_clock clock;
+    int64_t now_us;
 };
 
 int bench_set_up(void **state);

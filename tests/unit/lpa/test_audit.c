@@ -138,6 +138,45 @@ static void test_no_witness_no_intent(void **state)
     assert_int_equal(report.records, 1);
 }
 
+static void test_a_lost_cosignature_is_asked_for_again(void **state)
+{
+    struct bench *b = *state;
+    struct base_err err = { 0 };
+    struct lpa_audit *audit = bench_open(b, &err);
+    struct lpa_event event = bench_request();
+    struct lpa_intent intent = { 0 };
+    b->lost_replies = 2;
+    assert_int_equal(lpa_audit_intent(audit, &event, bench_witness, b, &intent, &err), BASE_OK);
+    assert_int_equal(intent.view.index, 0);
+    lpa_intent_done(&intent);
+    b->lost_replies = 100;
+    assert_int_equal(
+        lpa_audit_intent(audit, &event, bench_witness, b, &intent, &err), BASE_E_REMOTE);
+    b->lost_replies = 0;
+    base_err_clear(&err);
+    assert_int_equal(lpa_audit_cosign(audit, bench_witness, b, &err), BASE_OK);
+    lpa_audit_close(audit);
+    struct lpa_audit_report report;
+    bench_verify(b, &report);
+    assert_int_equal(report.verdict, LPA_AUDIT_OK);
+    assert_int_equal(report.records, 2);
+}
+
+static void test_without_the_kms_key_nothing_counts_as_cosigned(void **state)
+{
+    struct bench *b = *state;
+    struct base_err err = { 0 };
+    bench_write(b, 5);
+    struct lpa_audit_verify_opts opts = { .folder = b->folder, .station = &b->station.verifier };
+    struct lpa_audit_report report;
+    assert_int_equal(lpa_audit_verify(&opts, &report, &err), BASE_OK);
+    assert_int_equal(report.verdict, LPA_AUDIT_UNWITNESSED);
+    assert_int_equal(report.signed_size, 5);
+    assert_int_equal(report.cosigned_size, 0);
+    assert_false(report.witness_checked);
+    lpa_audit_report_done(&report);
+}
+
 static void test_lots_reconcile(void **state)
 {
     struct bench *b = *state;
@@ -271,6 +310,8 @@ int main(void)
         TEST(test_records_that_are_not_canonical_are_refused),
         TEST(test_an_intent_is_proved_under_a_cosigned_checkpoint),
         TEST(test_no_witness_no_intent),
+        TEST(test_a_lost_cosignature_is_asked_for_again),
+        TEST(test_without_the_kms_key_nothing_counts_as_cosigned),
         TEST(test_lots_reconcile),
         TEST(test_a_disk_that_is_full_refuses_and_recovers),
         TEST(test_exports),

@@ -166,6 +166,9 @@ static void test_a_rolled_back_log_is_a_gap_and_issues_nothing(void **state)
     assert_int_equal(
         lpa_audit_intent(audit, &event, bench_witness, b, &intent, &err), BASE_E_AUDIT);
     assert_string_equal(err.code, "log_gap");
+    struct lpa_audit_report report;
+    bench_verify(b, &report);
+    assert_int_equal(report.gaps, 1);
     base_err_clear(&err);
     assert_int_equal(lpa_audit_append(audit, &event, &err), BASE_E_AUDIT);
     lpa_audit_close(audit);
