@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 #define EXIT_USAGE    2
 #define WORD_MAX      32U
 #define NEAR_DISTANCE 3U
@@ -80,6 +82,8 @@ static int unknown_verb(const struct cli_program *program, const char *word)
 
 int cli_main(const struct cli_program *program, int argc, char **argv)
 {
+    /* Before anything that may hold a secret: no core dump, no look into this process by others. */
+    base_secret_harden_process();
     if (argc < 2) {
         (void)fprintf(stderr, "%s: say what to do; see %s --help\n", program->name, program->name);
         return EXIT_USAGE;
