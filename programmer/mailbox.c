@@ -47,12 +47,28 @@ static uint32_t padded(size_t length)
     return (uint32_t)(length + 3) & ~3U;
 }
 
-/* ---------------------------------------------------------------------------------------- open */
+/* What a target that boots, resets or refuses causes: the business of whoever waits for it. The
+ * probe failing is not. */
+static bool target_trouble(enum base_status status, const struct base_err *cause)
+{
+    return status == BASE_E_LOCKED || strcmp(cause->domain, "SWD") == 0;
+}
+
+static enum base_status pass_on(const struct base_err *cause, struct base_err *err)
+{
+    enum base_status status =
+        base_err_set(err, cause->status, cause->domain, cause->detail, "%s", cause->message);
+    base_err_set_code(err, cause->code);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------- look */
 
 enum sight {
     SIGHT_SILENT,
     SIGHT_CLOSED,
     SIGHT_NO_MAILBOX,
+    SIGHT_BUSY, /* a command stands there unanswered */
     SIGHT_FOUND,
 };
 
@@ -71,14 +87,7 @@ static enum base_status look_through(
         *ret_sight = SIGHT_FOUND;
         return BASE_OK;
     }
-    /* A target that boots may refuse or lose us: that is the wait's business. The probe failing is
-     * not. */
-    if (status == BASE_E_LOCKED || strcmp(cause.domain, "SWD") == 0) {
-        return BASE_OK;
-    }
-    status = base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
-    base_err_set_code(err, cause.code);
-    return status;
+    return target_trouble(status, &cause) ? BASE_OK : pass_on(&cause, err);
 }
 
 static enum base_status look(
@@ -90,12 +99,7 @@ static enum base_status look(
         enum base_status status = prg_swd_connect(link, &dpidr, &cause);
         if (status != BASE_OK) {
             *ret_sight = SIGHT_SILENT;
-            if (strcmp(cause.domain, "SWD") == 0) {
-                return BASE_OK;
-            }
-            status = base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
-            base_err_set_code(err, cause.code);
-            return status;
+            return target_trouble(status, &cause) ? BASE_OK : pass_on(&cause, err);
         }
     }
     *ret_sight = SIGHT_CLOSED;
@@ -117,6 +121,9 @@ static enum base_status not_found(enum sight sight, uint32_t timeout_ms, struct 
     } else if (sight == SIGHT_NO_MAILBOX) {
         sentence = "no bootloader shows its mailbox; program it first";
         code = "no_mailbox";
+    } else if (sight == SIGHT_BUSY) {
+        sentence = "the bootloader is still busy with an earlier command; ask again later";
+        code = "unknown";
     }
     enum base_status status = base_err_set(err, BASE_E_TIMEOUT, "mailbox", timeout_ms,
         "after %u ms: %s", (unsigned)timeout_ms, sentence);
@@ -135,92 +142,6 @@ static enum base_status read_header(
     return status;
 }
 
-/*
- * Take up the numbering where it stands. Not ready while a command is under way, or while the
- * header is not there any more: memory keeps its content over a reset, so what stands there may be
- * the mailbox of the boot before, whose last command nobody will ever answer. The bootloader clears
- * it soon.
- */
-static enum base_status take_up(struct prg_mailbox *mailbox, bool *ret_ready, struct base_err *err)
-{
-    uint8_t header[HEADER_BYTES];
-    struct base_err cause = { .status = BASE_OK };
-    *ret_ready = false;
-    enum base_status status = read_header(mailbox->link, mailbox->ap, header, &cause);
-    if (status != BASE_OK && strcmp(cause.domain, "SWD") == 0) {
-        return BASE_OK; /* a target that boots: look again */
-    }
-    if (status != BASE_OK) {
-        *err = cause;
-        return status;
-    }
-    if (base_get_le32(header + PROTO_MAILBOX_MAGIC_AT) != PROTO_MAILBOX_MAGIC) {
-        return BASE_OK;
-    }
-    uint32_t version = base_get_le32(header + PROTO_MAILBOX_VERSION_AT);
-    if (version != PROTO_VERSION) {
-        return base_err_set(err, BASE_E_UNSUPPORTED, "mailbox", version,
-            "the bootloader speaks mailbox version %u, this program version %u", (unsigned)version,
-            PROTO_VERSION);
-    }
-    mailbox->boot = base_get_le32(header + PROTO_MAILBOX_BOOT_AT);
-    mailbox->sequence = base_get_le32(header + PROTO_MAILBOX_REQ_SEQUENCE_AT);
-    *ret_ready = mailbox->sequence == base_get_le32(header + PROTO_MAILBOX_RSP_SEQUENCE_AT);
-    return BASE_OK;
-}
-
-static enum base_status find(struct prg_mailbox *mailbox, uint32_t timeout_ms, struct base_err *err)
-{
-    struct prg_link *link = mailbox->link;
-    int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
-    int64_t busy_end_us = end_us + (int64_t)DEFAULT_TIMEOUT_MS * 1000;
-    for (;;) {
-        enum sight sight = SIGHT_SILENT;
-        bool ready = false;
-        enum base_status status = look(link, &mailbox->ap, &sight, err);
-        if (status == BASE_OK && sight == SIGHT_FOUND) {
-            status = take_up(mailbox, &ready, err);
-        }
-        if (status != BASE_OK || ready) {
-            return status;
-        }
-        if (link->wire_us >= busy_end_us) {
-            status = base_err_set(err, BASE_E_TIMEOUT, "mailbox", timeout_ms,
-                "the bootloader is still busy with an earlier command");
-            base_err_set_code(err, "unknown");
-            return status;
-        }
-        if (sight != SIGHT_FOUND && link->wire_us >= end_us) {
-            return not_found(sight, timeout_ms, err);
-        }
-        status = prg_link_delay(link, OPEN_GAP_US, err);
-        if (status != BASE_OK) {
-            return status;
-        }
-    }
-}
-
-enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
-    struct prg_mailbox **ret_mailbox, struct base_err *err)
-{
-    struct prg_mailbox *mailbox = calloc(1, sizeof(*mailbox));
-    if (mailbox == NULL) {
-        return base_err_set(err, BASE_E_NOMEM, "mailbox", 0, "no memory for a mailbox");
-    }
-    mailbox->link = link;
-    struct base_err cause = { .status = BASE_OK };
-    enum base_status status = find(mailbox, timeout_ms, &cause);
-    if (status != BASE_OK) {
-        prg_mailbox_close(mailbox);
-        if (err != NULL) {
-            *err = cause;
-        }
-        return status;
-    }
-    *ret_mailbox = mailbox;
-    return BASE_OK;
-}
-
 void prg_mailbox_close(struct prg_mailbox *mailbox)
 {
     free(mailbox);
@@ -236,7 +157,7 @@ unsigned prg_mailbox_ap(const struct prg_mailbox *mailbox)
     return mailbox->ap;
 }
 
-/* ---------------------------------------------------------------------------------------- call */
+/* ------------------------------------------------------------------------------------ request */
 
 static void queue_match(struct prg_mailbox *mailbox)
 {
@@ -313,6 +234,122 @@ static enum base_status check_boot(
     base_err_set_code(err, "reset");
     return status;
 }
+
+static void begin(
+    struct prg_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
+{
+    mailbox->sequence = mailbox->sequence + 1 == 0 ? 1 : mailbox->sequence + 1;
+    mailbox->command = command;
+    mailbox->length = length;
+    memset(mailbox->payload, 0, sizeof(mailbox->payload));
+    if (length > 0) {
+        memcpy(mailbox->payload, payload, length);
+    }
+    mailbox->pending = true;
+}
+
+/* ---------------------------------------------------------------------------------------- open */
+
+/* Take up the numbering where it stands. Not possible while a command is under way. */
+static enum base_status take_up(
+    struct prg_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
+{
+    uint8_t header[HEADER_BYTES];
+    *ret_sight = SIGHT_NO_MAILBOX;
+    enum base_status status = read_header(mailbox->link, mailbox->ap, header, err);
+    if (status != BASE_OK ||
+        base_get_le32(header + PROTO_MAILBOX_MAGIC_AT) != PROTO_MAILBOX_MAGIC) {
+        return status;
+    }
+    uint32_t version = base_get_le32(header + PROTO_MAILBOX_VERSION_AT);
+    if (version != PROTO_VERSION) {
+        return base_err_set(err, BASE_E_UNSUPPORTED, "mailbox", version,
+            "the bootloader speaks mailbox version %u, this program version %u", (unsigned)version,
+            PROTO_VERSION);
+    }
+    mailbox->boot = base_get_le32(header + PROTO_MAILBOX_BOOT_AT);
+    mailbox->sequence = base_get_le32(header + PROTO_MAILBOX_REQ_SEQUENCE_AT);
+    bool idle = mailbox->sequence == base_get_le32(header + PROTO_MAILBOX_RSP_SEQUENCE_AT);
+    *ret_sight = idle ? SIGHT_FOUND : SIGHT_BUSY;
+    return BASE_OK;
+}
+
+/* SRAM outlives a reset: right after one, the mailbox of the boot before still stands there,
+ * perhaps with a command that nobody will ever answer, and nobody listens. Only an answer proves
+ * the opposite; hello is one without consequences. */
+static enum base_status prove_alive(
+    struct prg_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
+{
+    uint8_t header[HEADER_BYTES];
+    struct base_err cause = { .status = BASE_OK };
+    enum base_status status = take_up(mailbox, ret_sight, &cause);
+    if (status == BASE_OK && *ret_sight != SIGHT_FOUND) {
+        return BASE_OK;
+    }
+    if (status == BASE_OK) {
+        *ret_sight = SIGHT_NO_MAILBOX;
+        begin(mailbox, PROTO_CMD_HELLO, NULL, 0);
+        mailbox->pending = false;
+        queue_request(mailbox);
+        status = prg_swd_flush(mailbox->link, &cause);
+    }
+    if (status == BASE_OK || strcmp(cause.code, "mismatch") == 0) {
+        base_err_clear(&cause);
+        status = read_header(mailbox->link, mailbox->ap, header, &cause);
+    }
+    if (status != BASE_OK) {
+        return target_trouble(status, &cause) ? BASE_OK : pass_on(&cause, err);
+    }
+    if (base_get_le32(header + PROTO_MAILBOX_RSP_SEQUENCE_AT) == mailbox->sequence &&
+        check_boot(mailbox, header, NULL) == BASE_OK) {
+        *ret_sight = SIGHT_FOUND;
+    }
+    return BASE_OK;
+}
+
+static enum base_status find(struct prg_mailbox *mailbox, uint32_t timeout_ms, struct base_err *err)
+{
+    struct prg_link *link = mailbox->link;
+    int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
+    for (;;) {
+        enum sight sight = SIGHT_SILENT;
+        enum base_status status = look(link, &mailbox->ap, &sight, err);
+        if (status == BASE_OK && sight == SIGHT_FOUND) {
+            status = prove_alive(mailbox, &sight, err);
+        }
+        if (status != BASE_OK || sight == SIGHT_FOUND) {
+            return status;
+        }
+        /* A command that someone before us asked may take its time. */
+        int64_t more_us = sight == SIGHT_BUSY ? (int64_t)DEFAULT_TIMEOUT_MS * 1000 : 0;
+        if (link->wire_us >= end_us + more_us) {
+            return not_found(sight, timeout_ms, err);
+        }
+        status = prg_link_delay(link, OPEN_GAP_US, err);
+        if (status != BASE_OK) {
+            return status;
+        }
+    }
+}
+
+enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
+    struct prg_mailbox **ret_mailbox, struct base_err *err)
+{
+    struct prg_mailbox *mailbox = calloc(1, sizeof(*mailbox));
+    if (mailbox == NULL) {
+        return base_err_set(err, BASE_E_NOMEM, "mailbox", 0, "no memory for a mailbox");
+    }
+    mailbox->link = link;
+    enum base_status status = find(mailbox, timeout_ms, err);
+    if (status != BASE_OK) {
+        prg_mailbox_close(mailbox);
+        return status;
+    }
+    *ret_mailbox = mailbox;
+    return BASE_OK;
+}
+
+/* ------------------------------------------------------------------------------------ command */
 
 /* Wait on; the first flight's own wait was one slice of it. */
 static enum base_status wait_answer(
@@ -442,19 +479,6 @@ static size_t expected_length(uint32_t command)
     }
 }
 
-static void begin(
-    struct prg_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
-{
-    mailbox->sequence = mailbox->sequence + 1 == 0 ? 1 : mailbox->sequence + 1;
-    mailbox->command = command;
-    mailbox->length = length;
-    memset(mailbox->payload, 0, sizeof(mailbox->payload));
-    if (length > 0) {
-        memcpy(mailbox->payload, payload, length);
-    }
-    mailbox->pending = true;
-}
-
 static bool is_repeat(
     const struct prg_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
 {
@@ -503,6 +527,8 @@ static enum base_status deliver(const struct answer *answer, size_t size, uint32
     *ret_length = answer->length;
     return BASE_OK;
 }
+
+/* ---------------------------------------------------------------------------------------- call */
 
 enum base_status prg_mailbox_call(struct prg_mailbox *mailbox, uint32_t command,
     const uint8_t *payload, size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status,

@@ -23,6 +23,8 @@ struct prg_mailbox;
  * Find the bootloader: switch the port to SWD, power it up, and wait for the mailbox's magic word.
  * The target is not reset.
  *
+ * SRAM outlives a reset, so the magic word alone proves nothing: one hello is exchanged as well.
+ *
  * @param timeout_ms  budget; > 0. It counts time on the wire, so that a slow host does not shorten
  * the target's chance
  * @return BASE_OK; BASE_E_TIMEOUT: code "swd_silent" (nothing answers), "port_closed" (the debug

@@ -164,6 +164,31 @@ static void notices_a_reset(void **state)
     desk_done(&desk);
 }
 
+/* Right after a reset the mailbox of the boot before still stands in memory. */
+static void opens_only_what_listens(void **state)
+{
+    (void)state;
+    struct desk desk;
+    uint8_t bytes[PROTO_MAILBOX_PAYLOAD_SIZE];
+    uint32_t answered = 0;
+    size_t length = 0;
+    desk_init(&desk, 0);
+    program_bootloader(&desk, NULL);
+    struct prg_mailbox *mailbox = open_box(&desk);
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t boot = prg_mailbox_boot_word(mailbox);
+        prg_mailbox_close(mailbox);
+        assert_int_equal(prg_psoc6_reset(desk.chip, NULL), BASE_OK);
+        mailbox = open_box(&desk);
+        assert_int_not_equal(prg_mailbox_boot_word(mailbox), boot);
+        assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes),
+                             &answered, bytes, &length, NULL),
+            BASE_OK);
+    }
+    prg_mailbox_close(mailbox);
+    desk_done(&desk);
+}
+
 /* A bootloader runs: the chip can still be stopped, read and programmed. */
 static void can_be_acquired_again(void **state)
 {
@@ -184,6 +209,7 @@ int main(void)
         cmocka_unit_test(says_hello),
         cmocka_unit_test(makes_a_statement_in_two_round_trips),
         cmocka_unit_test(notices_a_reset),
+        cmocka_unit_test(opens_only_what_listens),
         cmocka_unit_test(can_be_acquired_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

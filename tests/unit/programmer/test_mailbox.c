@@ -97,6 +97,8 @@ static struct prg_mailbox *open_box(struct bench *bench, struct device *device, 
     assert_int_equal(prg_mailbox_open(bench->link, 1000, &mailbox, &err), BASE_OK);
     assert_int_equal(prg_mailbox_boot_word(mailbox), 0x1001);
     assert_int_equal(prg_mailbox_ap(mailbox), 0);
+    assert_int_equal(device->last_command, PROTO_CMD_HELLO); /* proof that somebody listens */
+    device->executed = 0;
     return mailbox;
 }
 
@@ -127,6 +129,7 @@ static void says_why_there_is_none(void **state)
 {
     (void)state;
     struct bench bench;
+    struct device device = { .executed = 0 };
     struct prg_mailbox *mailbox = NULL;
     struct base_err err = { .status = BASE_OK };
     bench_init(&bench, 64, 4);
@@ -144,6 +147,13 @@ static void says_why_there_is_none(void **state)
     bench.chip->connected = true;
     bench.chip->ap_enabled[1] = true;
     boot(&bench, 7);
+    /* What an earlier boot left in memory is no mailbox: nobody answers. */
+    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
+    assert_string_equal(err.code, "no_mailbox");
+    base_err_clear(&err);
+    boot(&bench, 7);
+    bench.device = play;
+    bench.user = &device;
     set_word(&bench, PROTO_MAILBOX_VERSION_AT, PROTO_VERSION + 1);
     assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_UNSUPPORTED);
     assert_null(mailbox);
@@ -262,8 +272,9 @@ static void asks_again_what_was_garbled(void **state)
 {
     (void)state;
     struct bench bench;
-    struct device device = { .answer_length = 80, .deaf = 2 };
+    struct device device = { .answer_length = 80 };
     struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    device.deaf = 2;
     uint8_t in[80];
     uint32_t answered = 0;
     size_t length = 0;
