@@ -138,8 +138,7 @@ part_sanitizers() {
 part_valgrind() {
     have valgrind valgrind || return
     [ -f build/build.ninja ] || { echo "FAIL valgrind: there is no gcc build" | take; return; }
-    suites valgrind build --suite unit -t 20 --wrapper \
-        "valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite"
+    suites valgrind build --suite unit -t 20 --wrapper "$top/tests/memcheck.sh"
 }
 
 part_man() {
