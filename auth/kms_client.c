@@ -189,7 +189,7 @@ static enum base_status take_token(
     return status;
 }
 
-static enum base_status read_session(
+enum base_status auth_kms_read_session(
     struct auth_kms *kms, int64_t middle_us, struct auth_session *session, struct base_err *err)
 {
     json_auto_t *answer = NULL;
@@ -256,7 +256,7 @@ enum base_status auth_kms_login(struct auth_kms *kms, const char *tester,
         return status;
     }
     status = http_status == 201
-                 ? read_session(kms, before_us + (after_us - before_us) / 2, &session, err)
+                 ? auth_kms_read_session(kms, before_us + (after_us - before_us) / 2, &session, err)
                  : auth_kms_problem(kms, http_status, err);
     if (kms->body.data != NULL) {
         base_wipe(kms->body.data, kms->body.capacity);

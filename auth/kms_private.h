@@ -45,6 +45,28 @@ BASE_MUST_CHECK
 enum base_status auth_kms_read_unit(
     const json_t *object, uint8_t *ret_chip_id, struct auth_unit *ret_unit, struct base_err *err);
 
+/* As openapi.yaml describes them; BASE_E_PROTO otherwise. */
+BASE_MUST_CHECK
+enum base_status auth_kms_read_lot(
+    const json_t *object, struct auth_lot *ret_lot, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status auth_kms_read_grant(
+    const json_t *answer, struct auth_grant *ret_grant, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status auth_kms_read_confirmation(
+    const json_t *answer, struct auth_confirmation *ret_confirmation, struct base_err *err);
+
+/**
+ * Read a login's answer in kms->body: the token goes into a secret and is blanked in the body
+ * before that is parsed. On failure @p session may hold a token; the caller calls
+ * auth_session_done().
+ *
+ * @param middle_us  station time half-way through the call
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_read_session(
+    struct auth_kms *kms, int64_t middle_us, struct auth_session *session, struct base_err *err);
+
 /** True for 1 … 64 characters that the KMS takes as a name. */
 bool auth_id_valid(const char *text);
 

@@ -369,8 +369,23 @@ static enum base_status print_unit(void *user, const struct kms_grant *grant, st
     }
     base_hex_encode(grant->chip_id, 8, chip);
     base_hex_encode(grant->dev_eui, 8, dev_eui);
-    (void)printf("%s  %s  %-9s  %-8s  %s\n", chip, dev_eui, kms_grant_state_name(grant->state),
+    (void)printf("%s  %s  %-10s  %-8s  %s\n", chip, dev_eui, kms_grant_state_name(grant->state),
         kms_trust_name(grant->device_trust), grant->lot);
+    return BASE_OK;
+}
+
+static enum base_status print_registered(
+    void *user, const struct kms_unit *unit, struct base_err *err)
+{
+    char chip[17];
+    base_hex_encode(unit->chip_id, 8, chip);
+    if (*(const bool *)user) {
+        return print_object(
+            json_pack("{s:s, s:n, s:s, s:s, s:s, s:s}", "chip_id", chip, "dev_eui", "state",
+                "registered", "lot", unit->lot, "station", unit->station, "tester", unit->tester),
+            err);
+    }
+    (void)printf("%s  %-16s  %-10s  %-8s  %s\n", chip, "-", "registered", "-", unit->lot);
     return BASE_OK;
 }
 
@@ -389,6 +404,9 @@ static enum base_status unit_list(int argc, char **argv, struct base_err *err)
     if (status == BASE_OK) {
         const struct kms_grant_filter filter = { .lot = args.lot, .limit = INT64_MAX };
         status = kms_grant_each(&home.store, &filter, print_unit, &args.json, err);
+    }
+    if (status == BASE_OK) {
+        status = kms_unit_each_ungranted(&home.store, args.lot, print_registered, &args.json, err);
     }
     kms_home_close(&home);
     return status;

@@ -134,6 +134,12 @@ static enum base_status sign_station(
     }
     if (status == BASE_OK) {
         status = base_file_replace(args->out, certificate.data, certificate.length, 0644, err);
+        if (status != BASE_OK) {
+            (void)base_err_prefix(err,
+                "station %s was added, but its certificate was not written (revoke it and add it "
+                "again): ",
+                args->words[0]);
+        }
     }
     base_buf_done(&csr);
     base_buf_done(&certificate);

@@ -474,7 +474,7 @@ enum base_status kms_admin_station_add(struct kms_home *home, const char *name, 
     status = kms_station_insert(&home->store, &station, &cause);
     if (status == BASE_E_EXISTS) {
         status = base_err_set(err, BASE_E_EXISTS, "station", 0,
-            "station %s or its log key is in use already: revoke the old one first", name);
+            "station %s, its key or its log key is in use already: revoke the old one first", name);
     } else if (status != BASE_OK) {
         status = base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
     }

@@ -196,6 +196,13 @@ BASE_MUST_CHECK
 enum base_status kms_unit_put(
     struct kms_store *store, const struct kms_unit *unit, struct base_err *err);
 
+typedef enum base_status kms_unit_fn(void *user, const struct kms_unit *unit, struct base_err *err);
+/** Entries that no grant was made for, of one lot or (NULL) of all. The callback must not use the
+ * store. */
+BASE_MUST_CHECK
+enum base_status kms_unit_each_ungranted(
+    struct kms_store *store, const char *lot, kms_unit_fn *each, void *user, struct base_err *err);
+
 enum kms_grant_state {
     KMS_GRANT_OPEN = 1,
     KMS_GRANT_CONFIRMED = 2,

@@ -216,12 +216,11 @@ struct unit_reader {
     bool found;
 };
 
-static enum base_status read_unit(void *user, struct kms_row *row, struct base_err *err)
+#define UNIT_COLUMNS                                                                               \
+    "chip_id, public_key, lot, statement, station, spki_sha256, log_id, tester, created_us"
+
+static void unit_of_row(struct kms_row *row, struct kms_unit *unit)
 {
-    (void)err;
-    struct unit_reader *reader = user;
-    struct kms_unit *unit = &reader->unit;
-    reader->found = true;
     kms_row_bytes(row, 0, 8, unit->chip_id);
     kms_row_bytes(row, 1, 65, unit->public_key);
     kms_row_text(row, 2, sizeof(unit->lot), unit->lot);
@@ -231,7 +230,45 @@ static enum base_status read_unit(void *user, struct kms_row *row, struct base_e
     kms_row_bytes(row, 6, 32, unit->log_id);
     kms_row_text(row, 7, sizeof(unit->tester), unit->tester);
     unit->created_us = kms_row_int(row, 8);
+}
+
+static enum base_status read_unit(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct unit_reader *reader = user;
+    reader->found = true;
+    unit_of_row(row, &reader->unit);
     return BASE_OK;
+}
+
+struct each_unit {
+    kms_unit_fn *each;
+    void *user;
+};
+
+static enum base_status forward_unit(void *user, struct kms_row *row, struct base_err *err)
+{
+    const struct each_unit *forward = user;
+    struct kms_unit unit;
+    unit_of_row(row, &unit);
+    return row->bad ? BASE_OK : forward->each(forward->user, &unit, err);
+}
+
+enum base_status kms_unit_each_ungranted(
+    struct kms_store *store, const char *lot, kms_unit_fn *each, void *user, struct base_err *err)
+{
+    struct each_unit forward = { .each = each, .user = user };
+    const struct kms_value values[] = { kms_text(lot != NULL ? lot : "") };
+    const struct kms_statement query = {
+        .sql = "SELECT " UNIT_COLUMNS " FROM units WHERE ($1 = '' OR lot = $1)"
+               " AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.chip_id = units.chip_id)"
+               " ORDER BY chip_id",
+        .values = values,
+        .value_count = 1,
+        .each = forward_unit,
+        .user = &forward,
+    };
+    return kms_store_run(store, &query, NULL, err);
 }
 
 enum base_status kms_unit_get(struct kms_store *store, const uint8_t chip_id[8],
@@ -240,9 +277,7 @@ enum base_status kms_unit_get(struct kms_store *store, const uint8_t chip_id[8],
     struct unit_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(chip_id, 8) };
     enum base_status status = KMS_ONE(store,
-        "SELECT chip_id, public_key, lot, statement, station, spki_sha256, log_id, tester,"
-        " created_us FROM units WHERE chip_id = $1",
-        values, read_unit, reader, err);
+        "SELECT " UNIT_COLUMNS " FROM units WHERE chip_id = $1", values, read_unit, reader, err);
     if (status == BASE_OK) {
         *ret_unit = reader.unit;
     }

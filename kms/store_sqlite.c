@@ -36,6 +36,7 @@ static const char *const schema[] = {
     " log_vkey TEXT NOT NULL, log_id BLOB NOT NULL, created_us INTEGER NOT NULL,"
     " revoked_us INTEGER NOT NULL DEFAULT 0)",
     "CREATE UNIQUE INDEX station_name ON stations(name) WHERE revoked_us = 0",
+    "CREATE UNIQUE INDEX station_key ON stations(spki_sha256) WHERE revoked_us = 0",
     "CREATE UNIQUE INDEX station_log ON stations(log_id) WHERE revoked_us = 0",
     "CREATE TABLE testers(name TEXT PRIMARY KEY, role TEXT NOT NULL, totp_wrapped BLOB NOT NULL,"
     " last_step INTEGER NOT NULL DEFAULT 0, burned_step INTEGER NOT NULL DEFAULT 0,"
