@@ -231,14 +231,10 @@ static enum base_status off_curve(struct base_err *err)
         err, BASE_E_VERIFY, "P-256", 0, "the public key is not a point of the curve P-256");
 }
 
-/* Uncompressed form only: OpenSSL would take compressed and hybrid forms too. The import itself
- * refuses points off the curve; the quick check says so once more, with infinity. */
-static EVP_PKEY *import_checked(const uint8_t point[BASE_P256_POINT_BYTES])
+/* On the curve and not infinity. The import itself refuses points off the curve; this says so once
+ * more. Takes over @p pkey, which may be NULL. */
+static EVP_PKEY *keep_if_on_curve(EVP_PKEY *pkey)
 {
-    if (point[0] != 4) {
-        return NULL;
-    }
-    EVP_PKEY *pkey = import(NULL, point);
     EVP_PKEY_CTX *ctx = pkey == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
     bool ok = ctx != NULL && EVP_PKEY_public_check_quick(ctx) == 1;
     EVP_PKEY_CTX_free(ctx);
@@ -247,6 +243,26 @@ static EVP_PKEY *import_checked(const uint8_t point[BASE_P256_POINT_BYTES])
         return NULL;
     }
     return pkey;
+}
+
+/* Uncompressed form only: OpenSSL would take compressed and hybrid forms too. */
+static EVP_PKEY *import_checked(const uint8_t point[BASE_P256_POINT_BYTES])
+{
+    return point[0] != 4 ? NULL : keep_if_on_curve(import(NULL, point));
+}
+
+/* The same with the group of a key at hand, which costs a quarter of making a new one. */
+static EVP_PKEY *import_checked_like(
+    const EVP_PKEY *like, const uint8_t point[BASE_P256_POINT_BYTES])
+{
+    EVP_PKEY *pkey = point[0] != 4 ? NULL : EVP_PKEY_new();
+    if (pkey != NULL &&
+        (EVP_PKEY_copy_parameters(pkey, like) != 1 ||
+            EVP_PKEY_set1_encoded_public_key(pkey, point, BASE_P256_POINT_BYTES) != 1)) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+    return keep_if_on_curve(pkey);
 }
 
 enum base_status base_p256_check_point(
@@ -263,7 +279,7 @@ enum base_status base_p256_check_point(
 enum base_status base_p256_ecdh(const struct base_p256 *key,
     const uint8_t peer[BASE_P256_POINT_BYTES], uint8_t ret_x[32], struct base_err *err)
 {
-    EVP_PKEY *peer_key = import_checked(peer);
+    EVP_PKEY *peer_key = import_checked_like(key->pkey, peer);
     if (peer_key == NULL) {
         return off_curve(err);
     }
