@@ -5,29 +5,35 @@
 #
 #   ./examples/quickstart.sh            as root or with sudo available; Debian 12
 #   ./examples/quickstart.sh --keep     keep the working folder and print its name
+#   ./examples/quickstart.sh --built    neither install nor build: use what lies in build/ (or in $LPA_BUILD)
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 boards=4
 lot=QUICKSTART
-keep=no
-case "${1:-}" in
-"") ;;
---keep) keep=yes ;;
-*)
-    echo "quickstart: unknown option '$1' (only --keep is known)" >&2
-    exit 2
-    ;;
-esac
+keep=no install=yes
+for option in "$@"; do
+    case $option in
+    --keep) keep=yes ;;
+    --built) install=no ;;
+    *)
+        echo "quickstart: unknown option '$option' (--keep and --built are known)" >&2
+        exit 2
+        ;;
+    esac
+done
 
 say() { printf '\n== %s\n' "$*"; }
 
-say "Packages and build"
-"$top/scripts/install-packages.sh"
-"$top/scripts/fetch-bearssl.sh"
-[ -f "$top/build/build.ninja" ] || meson setup "$top/build" "$top" >/dev/null
-ninja -C "$top/build" >/dev/null
-bin=$top/build/cmd
+build=${LPA_BUILD:-$top/build}
+if [ $install = yes ]; then
+    say "Packages and build"
+    "$top/scripts/install-packages.sh"
+    "$top/scripts/fetch-bearssl.sh"
+    [ -f "$build/build.ninja" ] || meson setup "$build" "$top" >/dev/null
+    ninja -C "$build" >/dev/null
+fi
+bin=$build/cmd
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/lpa-quickstart.XXXXXX")
 chmod 700 "$work"
@@ -55,7 +61,7 @@ wait_for_file() { # FILE PID: until FILE exists; fails when the program ends fir
 say "KMS: keys, certificate authority, image, lot"
 "$bin/lpa-kms" init --dev --dir "$work/kms"
 "$bin/lpa-kms" authority --dir "$work/kms" >"$work/authority.pem"
-"$bin/lpa-image" bind "$top/build/device-fw/bootloader.bin" "$work/bootloader.bin" --authority "$work/authority.pem" --lab
+"$bin/lpa-image" bind "$build/device-fw/bootloader.bin" "$work/bootloader.bin" --authority "$work/authority.pem" --lab
 "$bin/lpa-kms" lot add --dir "$work/kms" $lot --image "$work/bootloader.bin" --lorawan 1.0.4 \
     --join-eui 70b3d57ed0000001 --deveui-first 70b3d57ed0010000 --deveui-count 16 \
     --target $boards --allowance $((boards + 2)) --trust tofu --consent-tofu --expires +1d --unattended

@@ -4,7 +4,9 @@
  * wrong chip, wrong nonce, replay, older key version, every single flipped bit, another authority,
  * a point off the curve. Afterwards the right envelope is still taken.
  *
- * usage: test_board_refusals IMAGE [--seconds N] [--seed N] [--soak]
+ * usage: test_board_refusals IMAGE [SEED]
+ *
+ * The flipped bits take the time LPA_SECONDS says (default 20, 0 = no limit).
  */
 #include "base/random.h"
 #include "tests/support/desk.h"
@@ -32,7 +34,7 @@ struct run {
     uint8_t receipt_key[PROTO_HASH_SIZE];
 };
 
-static struct run the_run = { .seconds = 40, .seed = 20261124 };
+static struct run the_run = { .seconds = 20, .seed = 20261124 };
 static const uint8_t plain[PROTO_ENVELOPE_PLAIN_SIZE] = { [16] = 1, 2, 3, 4, 5, 6, 7, 8 };
 
 static void read_homes(const struct desk *desk, uint8_t homes[2][PROTO_VAULT_HOME_SIZE])
@@ -290,20 +292,17 @@ static int teardown(void **state)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--soak") == 0) {
-            the_run.seconds = 0;
-        } else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
-            the_run.seconds = strtod(argv[++i], NULL);
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            the_run.seed = strtoull(argv[++i], NULL, 0);
-        } else {
-            the_run.image_path = argv[i];
-        }
-    }
-    if (the_run.image_path == NULL) {
-        (void)fputs("usage: test_board_refusals IMAGE [--seconds N] [--seed N] [--soak]\n", stderr);
+    if (argc < 2 || argc > 3) {
+        (void)fputs("usage: test_board_refusals IMAGE [SEED]\n", stderr);
         return 2;
+    }
+    const char *seconds = getenv("LPA_SECONDS");
+    the_run.image_path = argv[1];
+    if (argc == 3) {
+        the_run.seed = strtoull(argv[2], NULL, 0);
+    }
+    if (seconds != NULL && *seconds != '\0') {
+        the_run.seconds = strtod(seconds, NULL);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_wrong_field_has_its_status),

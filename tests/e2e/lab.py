@@ -149,8 +149,8 @@ class Lab:
                  "--lab", check=EXIT_OK)
 
     def add_lot(self, lot, target=4, allowance=8, trust="tofu", first="70b3d57ed0010000", count=64, expires="+1d",
-                unattended=True, check=EXIT_OK, extra=()):
-        args = ["lot", "add", "--dir", self.path("kms"), lot, "--image", self.image, "--lorawan", "1.0.4",
+                unattended=True, check=EXIT_OK, extra=(), lorawan="1.0.4"):
+        args = ["lot", "add", "--dir", self.path("kms"), lot, "--image", self.image, "--lorawan", lorawan,
                 "--join-eui", "70b3d57ed0000001", "--deveui-first", first, "--deveui-count", str(count),
                 "--target", str(target), "--allowance", str(allowance), "--trust", trust, "--expires", expires]
         if trust == "tofu":

@@ -5,7 +5,8 @@
  * again ends in the same keys.
  *
  * Takes the time LPA_SECONDS says for each of both (default 10, 0 = no limit) and prints cases done
- * of total.
+ * of total. With the argument "planted" every cut also loses the vault, as a bug would: the test
+ * must then fail.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,6 +78,16 @@ static void plan(struct board *victim, uint32_t operation, uint32_t kind)
     sim_chip_set_power_cut(victim->chip, &cut);
 }
 
+static bool planted;
+
+static void lose_vault(struct board *victim)
+{
+    static const uint8_t blank[PROTO_VAULT_HOME_SIZE];
+
+    assert_true(sim_chip_test_write(victim->chip, PROTO_VAULT_HOME_0, blank, sizeof(blank)));
+    assert_true(sim_chip_test_write(victim->chip, PROTO_VAULT_HOME_1, blank, sizeof(blank)));
+}
+
 /* One case: @p number says where the power goes. */
 static void cut(uint32_t number, void (*check)(struct board *victim))
 {
@@ -90,6 +101,8 @@ static void cut(uint32_t number, void (*check)(struct board *victim))
     assert_int_equal(board_finish(&victim, answer, &length), 0);
     assert_true(victim.power_lost);
     sim_chip_set_power_cut(victim.chip, NULL);
+    if (planted)
+        lose_vault(&victim);
     if (repair > 0)
         plan(&victim, repair, (kind + number) % CASES_PER_OP);
     board_power_cycle(&victim);
@@ -182,8 +195,9 @@ static void cut_install(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    planted = argc > 1 && strcmp(argv[1], "planted") == 0;
     const struct CMUnitTest tests[] = {
         TEST(cut_identify),
         TEST(cut_install),
