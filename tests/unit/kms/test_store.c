@@ -196,6 +196,63 @@ static void test_quota_race(void **state)
     }
 }
 
+/* One code, many tries at once, on several nodes: one session. */
+struct login_node {
+    struct lab lab;
+    struct lab_station station;
+    char body[256];
+    unsigned accepted, used;
+    pthread_t thread;
+};
+
+static void *log_in_often(void *user)
+{
+    struct login_node *node = user;
+    for (unsigned i = 0; i < 50; i++) {
+        int status =
+            lab_call(&node->lab, &node->station, KMS_POST, "/v1/session", node->body, NULL);
+        node->accepted += status == 201;
+        node->used += status == 401;
+    }
+    return NULL;
+}
+
+static void test_code_race(void **state)
+{
+    struct lab *lab = *state;
+    static struct login_node nodes[NODES];
+    static const char *const names[NODES] = { "s0", "s1", "s2", "s3" };
+    struct lab_tester tester;
+    char code[7];
+    unsigned accepted = 0;
+    unsigned used = 0;
+    memset(nodes, 0, sizeof(nodes));
+    lab_add_tester(lab, &tester, "anna", KMS_ROLE_PROVISION);
+    lab_code(lab, &tester, 0, code);
+    for (unsigned i = 0; i < NODES; i++) {
+        nodes[i].lab = *lab;
+        nodes[i].lab.clock.user = &nodes[i].lab.now_us;
+        assert_int_equal(kms_home_open(lab->dir, base_random_system(), &nodes[i].lab.clock,
+                             &nodes[i].lab.home, NULL),
+            BASE_OK);
+        kms_home_core(&nodes[i].lab.home, NULL, &nodes[i].lab.core);
+        lab_add_station(&nodes[i].lab, &nodes[i].station, names[i], KMS_ROLE_PROVISION);
+        lab_login_body("anna", code, false, nodes[i].body);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(pthread_create(&nodes[i].thread, NULL, log_in_often, &nodes[i]), 0);
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_int_equal(pthread_join(nodes[i].thread, NULL), 0);
+        accepted += nodes[i].accepted;
+        used += nodes[i].used;
+        lab_station_done(&nodes[i].station);
+        kms_home_close(&nodes[i].lab.home);
+    }
+    assert_int_equal(accepted, 1);
+    assert_int_equal(used, NODES * 50 - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rollback_forgets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota_race, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_code_race, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
