@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "kms/label.h"
 #include "tests/unit/kms/lab.h"
 
@@ -128,6 +129,53 @@ static void test_receipt_of_another_grant(void **state)
     lab_device_done(&second);
 }
 
+/* A device that signs, with the right key, what does not fit the grant. */
+static void sign_receipt(struct fixture *f, const struct proto_receipt *receipt)
+{
+    struct kms_grant grant;
+    struct proto_receipt copy = *receipt;
+    uint8_t key[32];
+    assert_int_equal(kms_grant_by_id(&f->lab.home.store, f->grant_id, &grant, NULL), BASE_OK);
+    assert_int_equal(kms_keystore_unwrap(&f->lab.home.keys, grant.receipt_key_wrapped,
+                         sizeof(grant.receipt_key_wrapped), key, NULL),
+        BASE_OK);
+    proto_receipt_encode(&copy, f->receipt);
+    const struct base_part body = { f->receipt, PROTO_RECEIPT_BODY_SIZE };
+    base_hmac_sha256(key, sizeof(key), &body, 1, copy.mac);
+    proto_receipt_encode(&copy, f->receipt);
+}
+
+static void test_well_signed_misfits(void **state)
+{
+    struct fixture *f = *state;
+    struct proto_receipt good;
+    struct proto_receipt bad;
+    assert_int_equal(proto_receipt_decode(f->receipt, sizeof(f->receipt), &good), PROTO_OK);
+    bad = good;
+    bad.purpose = PROTO_PURPOSE_ZEROISE;
+    sign_receipt(f, &bad);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 422, "receipt_bad");
+    bad = good;
+    bad.key_version++;
+    sign_receipt(f, &bad);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 422, "receipt_bad");
+    bad = good;
+    bad.envelope_hash[0] ^= 1;
+    sign_receipt(f, &bad);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 422, "receipt_bad");
+    bad = good;
+    bad.envelope_id[0] ^= 1;
+    sign_receipt(f, &bad);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 422, "receipt_bad");
+    bad = good;
+    bad.chip_id[0] ^= 1;
+    sign_receipt(f, &bad);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 422, "receipt_bad");
+    assert_int_equal(state_now(f), KMS_GRANT_OPEN);
+    sign_receipt(f, &good);
+    hand_in(f, f->grant_id, sizeof(f->receipt), 200, "");
+}
+
 static void test_scrap(void **state)
 {
     struct fixture *f = *state;
@@ -187,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_bit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_confirm_and_repeat, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receipt_of_another_grant, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_well_signed_misfits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_scrap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_confirmed_is_not_scrapped, set_up, tear_down),
         cmocka_unit_test(test_label),
