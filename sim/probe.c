@@ -288,3 +288,8 @@ uint16_t sim_probe_packet_size(const struct sim_probe *probe)
 {
     return probe->packet_size;
 }
+
+uint8_t sim_probe_packet_count(const struct sim_probe *probe)
+{
+    return probe->packet_count;
+}

@@ -129,4 +129,6 @@ void sim_probe_get_stats(const struct sim_probe *probe, struct sim_probe_stats *
 
 uint16_t sim_probe_packet_size(const struct sim_probe *probe);
 
+uint8_t sim_probe_packet_count(const struct sim_probe *probe);
+
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_USB_NODE_H
+#define TESTS_USB_NODE_H
+
+/**
+ * @file
+ * What the kernel would do between a host's library and a probe: usbfs and hidraw nodes, answered
+ * live through umockdev. Handlers run in umockdev's worker thread; the mutex guards a probe's state
+ * against the thread that plugs and unplugs.
+ */
+
+#include "tests/usb/usb_probe.h"
+
+#include <umockdev.h>
+
+struct usb_node {
+    struct usb_probe *probe; /**< borrowed */
+    GMutex *mutex;           /**< borrowed; held while the probe is used */
+    bool gone;               /**< unplugged: nothing but ENODEV from now on */
+
+    /* usbfs */
+    UMockdevIoctlBase *usb_handler;
+    GQueue *urbs; /**< of struct usbfs_urb, in order of submission; done ones included */
+    UMockdevIoctlClient *claimed_by; /**< a reference; NULL = nobody */
+    unsigned idle_reaps;             /**< empty ones since the last that was not */
+
+    /* hidraw */
+    UMockdevIoctlBase *hid_handler;
+    int pty;       /**< umockdev's end of the node, -1 none */
+    bool rung;     /**< one byte waits in the pty */
+    GQueue *reads; /**< of UMockdevIoctlClient, waiting for a report */
+};
+
+/** Make both handlers. */
+void usb_node_init(struct usb_node *node, struct usb_probe *probe, GMutex *mutex);
+void usb_node_done(struct usb_node *node);
+
+/** The device is unplugged; the mutex is held. */
+void usb_node_unplug(struct usb_node *node);
+
+/* --- usbfs.c --- */
+
+void usbfs_init(struct usb_node *node);
+void usbfs_done(struct usb_node *node);
+/** Requests in flight end with ESHUTDOWN and can still be reaped. */
+void usbfs_unplug(struct usb_node *node);
+
+/* --- hidraw.c --- */
+
+void hidraw_init(struct usb_node *node);
+void hidraw_done(struct usb_node *node);
+void hidraw_unplug(struct usb_node *node);
+/** Wake whoever waits for a report, if there is one. */
+void hidraw_ring(struct usb_node *node);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/usb/usb_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_UID          UINT64_C(0x1122334455667700)
+#define DEFAULT_VENDOR       0x1209U
+#define DEFAULT_PRODUCT      0x0001U
+#define DEFAULT_PACKET_COUNT 4U
+
+static const char help_text[] =
+    "usage: usb-host [options] -- COMMAND [ARGUMENT]...\n"
+    "Run COMMAND on a mock USB host with simulated PSoC 6 boards; ends with its exit code.\n"
+    "  --v2, --v1, --mixed   CMSIS-DAP over bulk endpoints (default), over HID, or in turn\n"
+    "  --boards N            how many (1)\n"
+    "  --port 1-N[.M]...     USB port of the next board\n"
+    "  --id VVVV:PPPP        USB vendor and product (1209:0001)\n"
+    "  --serial TEXT         of every probe; default: the chip's unique id\n"
+    "  --product TEXT, --interface TEXT   USB strings\n"
+    "  --uid 16HEX           unique id of the first chip; the others count on\n"
+    "  --seed N              of the first chip's noise\n"
+    "  --packet-size N, --packet-count N  CMSIS-DAP packets (v2 512, v1 64; 4)\n"
+    "  --max-packet N        v2: of the bulk endpoints, 64 or 512\n"
+    "  --report-size N       v1: of the HID reports; default: the packet size\n"
+    "  --no-zlp              v2: replies are never ended by an empty packet\n"
+    "  --round-trip-us N     virtual time of a packet's way there and back (250)\n"
+    "  --board FILE          keep the boards in FILE, or FILE.0, FILE.1, ...\n"
+    "  --trace FILE          requests and replies\n"
+    "While COMMAND runs, USB_HOST_CONTROL names a socket; see tests/usb/usb_control.h.\n";
+
+void usb_options_help(FILE *out)
+{
+    (void)fputs(help_text, out);
+}
+
+enum kind {
+    OPT_V1,
+    OPT_V2,
+    OPT_MIXED,
+    OPT_BOARDS,
+    OPT_PORT,
+    OPT_ID,
+    OPT_SERIAL,
+    OPT_PRODUCT,
+    OPT_INTERFACE,
+    OPT_UID,
+    OPT_SEED,
+    OPT_PACKET_SIZE,
+    OPT_PACKET_COUNT,
+    OPT_MAX_PACKET,
+    OPT_REPORT_SIZE,
+    OPT_NO_ZLP,
+    OPT_ROUND_TRIP,
+    OPT_BOARD,
+    OPT_TRACE,
+};
+
+static const struct row {
+    const char *name;
+    enum kind kind;
+    bool has_value;
+} rows[] = {
+    { "--v1", OPT_V1, false },
+    { "--v2", OPT_V2, false },
+    { "--mixed", OPT_MIXED, false },
+    { "--boards", OPT_BOARDS, true },
+    { "--port", OPT_PORT, true },
+    { "--id", OPT_ID, true },
+    { "--serial", OPT_SERIAL, true },
+    { "--product", OPT_PRODUCT, true },
+    { "--interface", OPT_INTERFACE, true },
+    { "--uid", OPT_UID, true },
+    { "--seed", OPT_SEED, true },
+    { "--packet-size", OPT_PACKET_SIZE, true },
+    { "--packet-count", OPT_PACKET_COUNT, true },
+    { "--max-packet", OPT_MAX_PACKET, true },
+    { "--report-size", OPT_REPORT_SIZE, true },
+    { "--no-zlp", OPT_NO_ZLP, false },
+    { "--round-trip-us", OPT_ROUND_TRIP, true },
+    { "--board", OPT_BOARD, true },
+    { "--trace", OPT_TRACE, true },
+};
+
+/* A number in a range, up to the end of the text; 0 and *ok false otherwise. */
+static uint64_t number(const char *text, int base, uint64_t least, uint64_t most, bool *ok)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, base);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value < least ||
+        value > most) {
+        *ok = false;
+        return 0;
+    }
+    return value;
+}
+
+static void parse_id(struct usb_options *opts, const char *text, bool *ok)
+{
+    char vendor[5] = "";
+    if (strlen(text) != 9 || text[4] != ':') {
+        *ok = false;
+        return;
+    }
+    memcpy(vendor, text, 4);
+    opts->vendor_id = (uint16_t)number(vendor, 16, 0, UINT16_MAX, ok);
+    opts->product_id = (uint16_t)number(text + 5, 16, 0, UINT16_MAX, ok);
+}
+
+static void add_port(struct usb_options *opts, const char *text, bool *ok)
+{
+    if (opts->port_count == USB_HOST_SLOTS) {
+        *ok = false;
+        return;
+    }
+    opts->ports[opts->port_count++] = text;
+}
+
+static bool apply_text(struct usb_options *opts, enum kind kind, const char *value)
+{
+    switch ((int)kind) {
+    case OPT_V1:
+        opts->hid = true;
+        return true;
+    case OPT_V2:
+        opts->hid = false;
+        return true;
+    case OPT_MIXED:
+        opts->mixed = true;
+        return true;
+    case OPT_NO_ZLP:
+        opts->no_zlp = true;
+        return true;
+    case OPT_SERIAL:
+        opts->serial = value;
+        return true;
+    case OPT_PRODUCT:
+        opts->product = value;
+        return true;
+    case OPT_INTERFACE:
+        opts->interface_name = value;
+        return true;
+    case OPT_BOARD:
+        opts->board_file = value;
+        return true;
+    case OPT_TRACE:
+        opts->trace = value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool apply(struct usb_options *opts, enum kind kind, const char *value)
+{
+    bool ok = true;
+    if (apply_text(opts, kind, value)) {
+        return true;
+    }
+    switch ((int)kind) {
+    case OPT_BOARDS:
+        opts->boards = (unsigned)number(value, 10, 0, USB_HOST_SLOTS, &ok);
+        break;
+    case OPT_PORT:
+        add_port(opts, value, &ok);
+        break;
+    case OPT_ID:
+        parse_id(opts, value, &ok);
+        break;
+    case OPT_UID:
+        opts->uid = number(value, 16, 0, UINT64_MAX, &ok);
+        break;
+    case OPT_SEED:
+        opts->seed = number(value, 0, 0, UINT64_MAX, &ok);
+        break;
+    case OPT_PACKET_SIZE:
+        opts->packet_size = (uint16_t)number(value, 10, 64, SIM_PROBE_MAX_PACKET, &ok);
+        break;
+    case OPT_PACKET_COUNT:
+        opts->packet_count = (uint8_t)number(value, 10, 1, UINT8_MAX, &ok);
+        break;
+    case OPT_MAX_PACKET:
+        opts->max_packet = (uint16_t)number(value, 10, 64, 512, &ok);
+        ok = ok && (opts->max_packet == 64 || opts->max_packet == 512);
+        break;
+    case OPT_REPORT_SIZE:
+        opts->report_size = (uint16_t)number(value, 10, 8, SIM_PROBE_MAX_PACKET, &ok);
+        break;
+    case OPT_ROUND_TRIP:
+        opts->round_trip_us = (uint32_t)number(value, 10, 0, 10000000, &ok);
+        break;
+    default:
+        ok = false;
+        break;
+    }
+    return ok;
+}
+
+static const struct row *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+enum base_status usb_options_parse(
+    struct usb_options *ret_opts, int argc, char **argv, struct base_err *err)
+{
+    struct usb_options opts = { .boards = 1,
+        .uid = DEFAULT_UID,
+        .seed = 1,
+        .packet_count = DEFAULT_PACKET_COUNT,
+        .vendor_id = DEFAULT_VENDOR,
+        .product_id = DEFAULT_PRODUCT,
+        .round_trip_us = SIM_PROBE_ROUND_TRIP_US };
+    int at = 1;
+    while (at < argc && strcmp(argv[at], "--") != 0) {
+        const struct row *row = find(argv[at]);
+        if (row == NULL || (row->has_value && at + 1 >= argc)) {
+            return base_err_set(err, BASE_E_ARG, "usb-host", 0, "%s %s; see --help", argv[at],
+                row == NULL ? "is no option" : "wants a value");
+        }
+        const char *value = row->has_value ? argv[at + 1] : NULL;
+        if (!apply(&opts, row->kind, value)) {
+            return base_err_set(err, BASE_E_ARG, "usb-host", 0,
+                "%s does not take \"%s\"; see --help", row->name, value != NULL ? value : "");
+        }
+        at += row->has_value ? 2 : 1;
+    }
+    if (at + 1 >= argc) {
+        return base_err_set(err, BASE_E_ARG, "usb-host", 0,
+            "no command to run; write it after \"--\" and see --help");
+    }
+    opts.command = argv + at + 1;
+    *ret_opts = opts;
+    return BASE_OK;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_USB_OPTIONS_H
+#define TESTS_USB_OPTIONS_H
+
+/** @file Command line of usb-host and the boards it makes. */
+
+#include "tests/usb/usb_host.h"
+
+#include <stdio.h>
+
+struct usb_options {
+    unsigned boards;
+    bool hid;   /**< all boards are CMSIS-DAP v1 */
+    bool mixed; /**< board 0 is v2, board 1 is v1, and so on */
+    bool no_zlp;
+    uint64_t uid; /**< of board 0; the others count on */
+    uint64_t seed;
+    uint16_t packet_size;
+    uint8_t packet_count;
+    uint16_t max_packet;  /**< 0 = what fits the packet size */
+    uint16_t report_size; /**< 0 = the packet size */
+    uint16_t vendor_id;
+    uint16_t product_id;
+    uint32_t round_trip_us;
+    const char *serial; /**< NULL = the chip's unique id */
+    const char *product;
+    const char *interface_name;
+    const char *board_file; /**< NULL = forgotten at the end */
+    const char *trace;
+    const char *ports[USB_HOST_SLOTS];
+    unsigned port_count;
+    char *const *command; /**< NULL-terminated */
+};
+
+void usb_options_help(FILE *out);
+
+/** Strings are borrowed from @p argv. BASE_E_ARG. */
+BASE_MUST_CHECK
+enum base_status usb_options_parse(
+    struct usb_options *ret_opts, int argc, char **argv, struct base_err *err);
+
+/** Boards and the host they are plugged into. */
+struct usb_rack {
+    struct usb_host *host;
+    const struct usb_options *opts; /**< borrowed */
+    struct sim_board *boards[USB_HOST_SLOTS];
+    FILE *trace;
+};
+
+/** Make the boards, from their files if there are any, and plug them in. */
+BASE_MUST_CHECK
+enum base_status usb_rack_open(
+    struct usb_rack *rack, const struct usb_options *opts, struct base_err *err);
+
+/** Unplug everything and keep the boards in their files. Accepts what a failed open left. */
+BASE_MUST_CHECK
+enum base_status usb_rack_close(struct usb_rack *rack, struct base_err *err);
+
+/** Plug board @p index in; NULL: serial and port as at the start. It gets its supply back. */
+BASE_MUST_CHECK
+enum base_status usb_rack_plug(struct usb_rack *rack, unsigned index, const char *serial,
+    const char *port, struct base_err *err);
+
+/** Pull board @p index out; its chip loses its supply. */
+void usb_rack_unplug(struct usb_rack *rack, unsigned index);
+
+#endif

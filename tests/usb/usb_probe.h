@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_USB_PROBE_H
+#define TESTS_USB_PROBE_H
+
+/**
+ * @file
+ * A simulated board as a USB device, seen from the device's side of its endpoints: transfers in,
+ * transfers out. Knows nothing of how a host's library reaches it.
+ *
+ * CMSIS-DAP v2 (bulk): a message ends with a packet shorter than the endpoint's, or when the
+ * probe's packet size is reached, as in Arm's USB template; a request whose end is not marked waits
+ * for more, and what comes then is glued to it. A reply that is shorter than the probe's packet
+ * size but fills its last packet is followed by an empty packet unless no_zlp says otherwise.
+ *
+ * CMSIS-DAP v1 (HID): reports of report_size bytes both ways.
+ *
+ * One thread at a time.
+ */
+
+#include "sim/board.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define USB_PROBE_TEXT_SIZE 64U
+
+struct usb_probe;
+
+struct usb_probe_opts {
+    bool hid; /**< CMSIS-DAP v1; false: v2 */
+    uint16_t vendor_id;
+    uint16_t product_id;
+    uint16_t bcd_device;
+    const char *manufacturer;   /**< NULL = "lpa-sim" */
+    const char *product;        /**< NULL = "Simulated CMSIS-DAP" */
+    const char *serial;         /**< NULL = none */
+    const char *interface_name; /**< v2 only; NULL = "CMSIS-DAP v2" */
+    uint8_t interface_class;    /**< v2 only; 0xFF, or 0 as KitProg3 has it */
+    uint16_t max_packet;        /**< v2: bulk endpoints, 64 or 512 bytes */
+    uint16_t report_size;       /**< v1: 64 to 1024 */
+    bool no_zlp;                /**< v2: replies are never ended by an empty packet */
+};
+
+/** NULL: no memory. The board is borrowed; strings are copied. */
+struct usb_probe *usb_probe_new(struct sim_board *board, const struct usb_probe_opts *opts);
+
+/** Accepts NULL. */
+void usb_probe_free(struct usb_probe *probe);
+
+/** Strings as given, or their defaults; valid as long as the probe. */
+const struct usb_probe_opts *usb_probe_get_opts(const struct usb_probe *probe);
+struct sim_board *usb_probe_board(struct usb_probe *probe);
+
+/** A host opened the device afresh: an unfinished request is forgotten; replies are not. */
+void usb_probe_opened(struct usb_probe *probe);
+
+/** The device was unplugged: nothing it held is left. */
+void usb_probe_lost_supply(struct usb_probe *probe);
+
+/** True while the probe holds as many replies as it has buffers and takes no more requests. */
+bool usb_probe_naks(const struct usb_probe *probe);
+
+/** v2: one OUT transfer, executed at once when it ends a request. @p end_marked: the host's
+ * controller appends an empty packet if the last one is full. */
+void usb_probe_bulk_out(
+    struct usb_probe *probe, const uint8_t *data, size_t length, bool end_marked);
+
+/** How one IN transfer stands. */
+enum usb_probe_in {
+    USB_PROBE_IN_WAIT, /**< no packet, or not the last one yet */
+    USB_PROBE_IN_DONE,
+    USB_PROBE_IN_OVERFLOW, /**< the device sent more than the buffer holds */
+};
+
+/**
+ * v2: move packets that are ready into a host's buffer.
+ *
+ * @param have  bytes of this transfer so far; moved on
+ */
+enum usb_probe_in usb_probe_bulk_in(
+    struct usb_probe *probe, uint8_t *buffer, size_t capacity, size_t *have);
+
+/** v1: one output report, without its id, as long as the host made it. */
+void usb_probe_report_out(struct usb_probe *probe, const uint8_t *report, size_t length);
+
+/** v1: next input report; 0 when there is none. */
+size_t usb_probe_report_in(struct usb_probe *probe, uint8_t *report, size_t capacity);
+
+/** v1: an input report waits. */
+bool usb_probe_report_ready(const struct usb_probe *probe);
+
+#endif
