@@ -36,7 +36,7 @@ static const struct by_code codes[] = {
     { "unknown", { LPA_RESULT_UNKNOWN, false,
                      "Run the board again once the KMS answers: the same request gets the same "
                      "answer, so nothing is issued twice." } },
-    { "wrong_chip", { FAIL_FOREVER, "Check that the right product is in the fixture." } },
+    { "wrong_chip", { ERROR_FOREVER, "Check that the right product is in the fixture." } },
     { "chip_dead", { FAIL_FOREVER, "Destroy the board: this chip cannot be worked again." } },
     { "link_lost",
         { ERROR_AGAIN, "Check probe, cable and board contact of this site, then run the board "

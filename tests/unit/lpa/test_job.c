@@ -146,7 +146,7 @@ static void test_refusals_name_step_kind_and_next_action(void **state)
     struct lpa_job job;
     factory_init(&f, 7);
     f.chips[0].wrong_family = true;
-    expect_stop(&f, LPA_RESULT_FAIL, true, "wrong_chip", LPA_STEP_EXAMINE);
+    expect_stop(&f, LPA_RESULT_ERROR, true, "wrong_chip", LPA_STEP_EXAMINE);
     assert_int_equal(f.programs, 0);
 
     factory_init(&f, 8);
