@@ -102,6 +102,31 @@ static void test_bad_arguments(void **state)
     lpa_journal_close(journal);
 }
 
+/* Member by member: padding has no value. */
+static void expect_same(const struct lpa_unit *a, const struct lpa_unit *b)
+{
+    assert_string_equal(a->lot, b->lot);
+    assert_memory_equal(a->chip_id, b->chip_id, sizeof(a->chip_id));
+    assert_int_equal(a->attempt, b->attempt);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->step, b->step);
+    assert_int_equal(a->phase, b->phase);
+    assert_int_equal(a->result, b->result);
+    assert_int_equal(a->permanent, b->permanent);
+    assert_string_equal(a->code, b->code);
+    assert_string_equal(a->message, b->message);
+    assert_string_equal(a->site, b->site);
+    assert_string_equal(a->grant_id, b->grant_id);
+    assert_memory_equal(a->dev_eui, b->dev_eui, sizeof(a->dev_eui));
+    assert_int_equal(a->key_version, b->key_version);
+    assert_int_equal(a->statement_length, b->statement_length);
+    assert_memory_equal(a->statement, b->statement, sizeof(a->statement));
+    assert_int_equal(a->receipt_length, b->receipt_length);
+    assert_memory_equal(a->receipt, b->receipt, sizeof(a->receipt));
+    assert_int_equal(a->started_wall_us, b->started_wall_us);
+    assert_int_equal(a->updated_wall_us, b->updated_wall_us);
+}
+
 static void test_a_row_comes_back_as_it_went(void **state)
 {
     struct place *p = *state;
@@ -122,7 +147,7 @@ static void test_a_row_comes_back_as_it_went(void **state)
     assert_int_equal(
         lpa_journal_load(journal, "LOT-1", unit.chip_id, &back, &found, &err), BASE_OK);
     assert_true(found);
-    assert_memory_equal(&unit, &back, sizeof(unit));
+    expect_same(&unit, &back);
     assert_int_equal(
         lpa_journal_load(journal, "LOT-2", unit.chip_id, &back, &found, &err), BASE_OK);
     assert_false(found);
