@@ -173,30 +173,37 @@ part_model() {
     fi
 }
 
-begin=$SECONDS
-if [ "$install" = yes ]; then
-    echo "== packages and sources"
-    scripts/install-packages.sh || exit 2
-    scripts/fetch-bearssl.sh || exit 2
-fi
-parts="gcc style"
-[ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device fuzz model"
-for part in $parts; do
-    started=$SECONDS
-    wanted "$part" || continue
-    "part_$part"
-    echo "-- $part took $((SECONDS - started)) s"
-done
+# One function, so that the shell has read all of it before it begins: the file may change meanwhile.
+main() {
+    local begin part parts started passed failed
+    begin=$SECONDS
+    if [ "$install" = yes ]; then
+        echo "== packages and sources"
+        scripts/install-packages.sh || exit 2
+        scripts/fetch-bearssl.sh || exit 2
+    fi
+    parts="gcc style"
+    [ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device fuzz model"
+    for part in $parts; do
+        started=$SECONDS
+        wanted "$part" || continue
+        "part_$part"
+        echo "-- $part took $((SECONDS - started)) s"
+    done
 
-passed=$(grep -c '^ok  ' "$results")
-failed=$(grep -c '^FAIL ' "$results")
-if [ "$failed" -gt 0 ]; then
-    printf '\nfailed:\n'
-    grep '^FAIL ' "$results" | sed 's/^/  /'
-fi
-if grep -q '^lack ' "$results"; then
-    printf '\nnot run, and not counted, because this machine lacks what they need:\n'
-    grep '^lack ' "$results" | sed 's/^/  /'
-fi
-printf '\nafter %d s\n%d passed, %d failed\n' $((SECONDS - begin)) "$passed" "$failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    passed=$(grep -c '^ok  ' "$results")
+    failed=$(grep -c '^FAIL ' "$results")
+    if [ "$failed" -gt 0 ]; then
+        printf '\nfailed:\n'
+        grep '^FAIL ' "$results" | sed 's/^/  /'
+    fi
+    if grep -q '^lack ' "$results"; then
+        printf '\nnot run, and not counted, because this machine lacks what they need:\n'
+        grep '^lack ' "$results" | sed 's/^/  /'
+    fi
+    printf '\nafter %d s\n%d passed, %d failed\n' $((SECONDS - begin)) "$passed" "$failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+main
+exit $?
