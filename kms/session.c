@@ -14,6 +14,7 @@
 #define LOCK_DOUBLINGS    3 /* 15, 30, 60, 120 minutes: under 100 guesses a day */
 #define DEFAULT_IDLE_US   (INT64_C(30) * 60 * 1000000)
 #define DEFAULT_MAX_US    (INT64_C(12) * 3600 * 1000000)
+#define TOUCH_US          (INT64_C(30) * 1000000) /* not a durable write for every call */
 #define SESSION_LINGER_US (INT64_C(24) * 3600 * 1000000)
 
 static int64_t or_default(int64_t value, int64_t fallback)
@@ -279,8 +280,10 @@ enum base_status kms_session_check(struct kms_call *call, struct base_err *err)
         return refuse_expired(call);
     }
     status = check_tester(call, err);
-    return status == BASE_OK ? kms_session_touch(call->core->store, hash, call->now_us, err)
-                             : status;
+    if (status == BASE_OK && call->now_us - session->used_us >= TOUCH_US) {
+        status = kms_session_touch(call->core->store, hash, call->now_us, err);
+    }
+    return status;
 }
 
 enum base_status kms_handle_logout(struct kms_call *call, struct base_err *err)
