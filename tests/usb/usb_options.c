@@ -25,6 +25,7 @@ static const char help_text[] =
     "  --max-packet N        v2: of the bulk endpoints, 64 or 512\n"
     "  --report-size N       v1: of the HID reports; default: the packet size\n"
     "  --no-zlp              v2: replies are never ended by an empty packet\n"
+    "  --realtime            virtual time also moves while the host leaves a probe alone\n"
     "  --round-trip-us N     virtual time of a packet's way there and back (250)\n"
     "  --board FILE          keep the boards in FILE, or FILE.0, FILE.1, ...\n"
     "  --trace FILE          requests and replies\n"
@@ -52,6 +53,7 @@ enum kind {
     OPT_MAX_PACKET,
     OPT_REPORT_SIZE,
     OPT_NO_ZLP,
+    OPT_REALTIME,
     OPT_ROUND_TRIP,
     OPT_BOARD,
     OPT_TRACE,
@@ -78,6 +80,7 @@ static const struct row {
     { "--max-packet", OPT_MAX_PACKET, true },
     { "--report-size", OPT_REPORT_SIZE, true },
     { "--no-zlp", OPT_NO_ZLP, false },
+    { "--realtime", OPT_REALTIME, false },
     { "--round-trip-us", OPT_ROUND_TRIP, true },
     { "--board", OPT_BOARD, true },
     { "--trace", OPT_TRACE, true },
@@ -132,6 +135,9 @@ static bool apply_text(struct usb_options *opts, enum kind kind, const char *val
         return true;
     case OPT_NO_ZLP:
         opts->no_zlp = true;
+        return true;
+    case OPT_REALTIME:
+        opts->realtime = true;
         return true;
     case OPT_SERIAL:
         opts->serial = value;

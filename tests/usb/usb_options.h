@@ -13,7 +13,8 @@ struct usb_options {
     bool hid;   /**< all boards are CMSIS-DAP v1 */
     bool mixed; /**< board 0 is v2, board 1 is v1, and so on */
     bool no_zlp;
-    uint64_t uid; /**< of board 0; the others count on */
+    bool realtime; /**< virtual time also moves while the host leaves a probe alone */
+    uint64_t uid;  /**< of board 0; the others count on */
     uint64_t seed;
     uint16_t packet_size;
     uint8_t packet_count;

@@ -27,6 +27,7 @@ struct usb_probe {
     struct reply *replies; /**< ring of REPLIES_MAX */
     unsigned first;
     unsigned count;
+    int64_t idle_since_us; /**< by the clock of opts.realtime */
 };
 
 static const char *keep(char *to, const char *text, const char *fallback)
@@ -52,6 +53,9 @@ struct usb_probe *usb_probe_new(struct sim_board *board, const struct usb_probe_
     probe->opts.product = keep(probe->product, opts->product, "Simulated CMSIS-DAP");
     probe->opts.serial = keep(probe->serial, opts->serial, "");
     probe->opts.interface_name = keep(probe->interface_name, opts->interface_name, "CMSIS-DAP v2");
+    if (opts->realtime != NULL) {
+        probe->idle_since_us = base_clock_mono_us(opts->realtime);
+    }
     probe->replies = calloc(REPLIES_MAX, sizeof(*probe->replies));
     if (probe->replies == NULL) {
         usb_probe_free(probe);
@@ -117,9 +121,24 @@ static void drop_reply(struct usb_probe *probe)
     probe->count--;
 }
 
+static void credit_idle(struct usb_probe *probe)
+{
+    if (probe->opts.realtime == NULL) {
+        return;
+    }
+    int64_t idle_us = base_clock_mono_us(probe->opts.realtime) - probe->idle_since_us;
+    if (idle_us > USB_PROBE_IDLE_CREDIT_US) {
+        idle_us = USB_PROBE_IDLE_CREDIT_US;
+    }
+    if (idle_us > 0) {
+        sim_probe_pass_us(probe->board->probe, (uint64_t)idle_us);
+    }
+}
+
 static void execute(struct usb_probe *probe, const uint8_t *request, size_t length)
 {
     uint8_t response[SIM_PROBE_MAX_PACKET];
+    credit_idle(probe);
     /* A host that sends its next request before it fetched the last reply does not pay the way
      * there and back again. */
     sim_probe_set_back_to_back(probe->board->probe, probe->count > 0);
@@ -127,6 +146,9 @@ static void execute(struct usb_probe *probe, const uint8_t *request, size_t leng
     while (answered > 0) {
         add_reply(probe, response, (size_t)answered);
         answered = sim_probe_next(probe->board->probe, response, sizeof(response));
+    }
+    if (probe->opts.realtime != NULL) {
+        probe->idle_since_us = base_clock_mono_us(probe->opts.realtime);
     }
 }
 

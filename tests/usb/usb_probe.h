@@ -17,13 +17,15 @@
  * One thread at a time.
  */
 
+#include "base/clock.h"
 #include "sim/board.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define USB_PROBE_TEXT_SIZE 64U
+#define USB_PROBE_TEXT_SIZE      64U
+#define USB_PROBE_IDLE_CREDIT_US INT64_C(1000000)
 
 struct usb_probe;
 
@@ -40,6 +42,9 @@ struct usb_probe_opts {
     uint16_t max_packet;        /**< v2: bulk endpoints, 64 or 512 bytes */
     uint16_t report_size;       /**< v1: 64 to 1024 */
     bool no_zlp;                /**< v2: replies are never ended by an empty packet */
+    /** Virtual time also moves while the host leaves the probe alone, by this clock, at most
+     * USB_PROBE_IDLE_CREDIT_US at a time; NULL: it does not. */
+    const struct base_clock *realtime;
 };
 
 /** NULL: no memory. The board is borrowed; strings are copied. */

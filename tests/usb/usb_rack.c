@@ -90,6 +90,7 @@ static enum base_status plug(struct usb_rack *rack, unsigned index, const char *
         .max_packet = opts->max_packet != 0 ? opts->max_packet : (size >= 512 ? 512 : 64),
         .report_size = opts->report_size != 0 ? opts->report_size : size,
         .no_zlp = opts->no_zlp,
+        .realtime = opts->realtime ? base_clock_system() : NULL,
     };
     return usb_host_plug(rack->host, index, rack->boards[index], &probe, port, err);
 }
