@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EXIT_TAMPERED    5
 #define EXIT_UNWITNESSED 1
+
+#define PROGRESS_AFTER_US INT64_C(1000000)
 
 struct audit_args {
     const char *dir, *log, *log_key, *witness_key, *checkpoint, *format, *out, *footer, *lot, *chip;
@@ -205,6 +208,16 @@ static enum base_status print_report_json(
     return BASE_OK;
 }
 
+/* A line that is rewritten, from the second second on. */
+static void show_progress(void *user, uint64_t records)
+{
+    const int64_t *began_us = user;
+    if (base_clock_mono_us(base_clock_system()) - *began_us > PROGRESS_AFTER_US) {
+        (void)fprintf(stdout, "\r\033[K%" PRIu64 " records checked", records);
+        (void)fflush(stdout);
+    }
+}
+
 static int run_verify(const struct cli_program *program, int argc, char **argv)
 {
     static const int codes[] = { 0, EXIT_UNWITNESSED, EXIT_TAMPERED };
@@ -216,8 +229,17 @@ static int run_verify(const struct cli_program *program, int argc, char **argv)
     if (status == BASE_OK) {
         status = open_source(&args, &source, &err);
     }
+    int64_t began_us = base_clock_mono_us(base_clock_system());
+    bool on_screen = !args.json && isatty(STDOUT_FILENO) != 0;
+    if (on_screen) {
+        source.opts.progress = show_progress;
+        source.opts.progress_user = &began_us;
+    }
     if (status == BASE_OK) {
         status = lpa_audit_verify(&source.opts, &report, &err);
+    }
+    if (on_screen && base_clock_mono_us(base_clock_system()) - began_us > PROGRESS_AFTER_US) {
+        (void)fprintf(stdout, "\r\033[K");
     }
     if (status == BASE_OK && args.json) {
         status = print_report_json(&source, &report, &err);

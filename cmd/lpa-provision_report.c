@@ -301,10 +301,12 @@ enum base_status prov_reconcile(struct prov_line *line, struct base_err *err)
             balanced = balanced && (!ours || difference(&books.rows[i]) == NULL);
         }
         if (!line->args->json) {
-            printf("lot %s: granted %u = confirmed %u + scrapped %u + open %u; target %u; here "
+            printf("lot %s: granted %u = confirmed %u + scrapped %u + open %u; target %u, "
+                   "%u grants left; here "
                    "passed %" PRIu64 ", failed %" PRIu64 ", errors %" PRIu64 "; %s\n",
                 lot.id, lot.granted, lot.confirmed, lot.scrapped, lot.open, lot.target_units,
-                line->passed, line->failed, line->errors,
+                lot.allowance > lot.granted ? lot.allowance - lot.granted : 0, line->passed,
+                line->failed, line->errors,
                 balanced ? "KMS and journal agree" : "KMS and journal DIFFER");
         }
         show_books(line, &lot, &books, balanced);

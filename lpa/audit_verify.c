@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROGRESS_EVERY 32768U
+
 /* A checkpoint that the records must lead to. */
 struct mark {
     struct base_merkle_head head;
@@ -237,6 +239,9 @@ static enum base_status take_record(
     base_sha256(line, length, v->prev);
     base_merkle_leaf(line, length, leaf);
     base_merkle_range_append(&v->range, leaf);
+    if (v->opts->progress != NULL && v->range.size % PROGRESS_EVERY == 0) {
+        v->opts->progress(v->opts->progress_user, v->range.size);
+    }
     return status;
 }
 

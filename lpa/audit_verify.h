@@ -35,19 +35,22 @@ struct lpa_audit_report {
     int64_t first_bad;                  /**< sequence number of the first bad record, -1 = none */
     uint64_t records;
     uint8_t root[32];
-    uint64_t signed_size;       /**< records under the last checkpoint the station signed */
-    uint64_t cosigned_size;     /**< records under the last checkpoint the KMS cosigned */
-    uint64_t cosigned_time_s;   /**< when, as the KMS says */
-    bool witness_checked;       /**< false where no KMS key was given */
-    uint64_t checkpoints;       /**< checkpoints whose signatures and roots were checked */
-    uint64_t torn_bytes;        /**< of an incomplete last record */
-    uint64_t gaps;              /**< log.gap records */
-    uint64_t boots;             /**< changes of the machine's boot id */
-    uint64_t clock_steps;       /**< wall clock went back between two records of one boot */
-    uint64_t unanswered;        /**< requests without an answer or a later reconciliation */
+    uint64_t signed_size;     /**< records under the last checkpoint the station signed */
+    uint64_t cosigned_size;   /**< records under the last checkpoint the KMS cosigned */
+    uint64_t cosigned_time_s; /**< when, as the KMS says */
+    bool witness_checked;     /**< false where no KMS key was given */
+    uint64_t checkpoints;     /**< checkpoints whose signatures and roots were checked */
+    uint64_t torn_bytes;      /**< of an incomplete last record */
+    uint64_t gaps;            /**< log.gap records */
+    uint64_t boots;           /**< changes of the machine's boot id */
+    uint64_t clock_steps;     /**< wall clock went back between two records of one boot */
+    uint64_t unanswered;      /**< requests whose answer was never recorded: a crash came between */
     struct lpa_audit_lot *lots; /**< owned */
     size_t lot_count;
 };
+
+/** Told now and then how many records were read. */
+typedef void lpa_audit_progress_fn(void *user, uint64_t records);
 
 struct lpa_audit_verify_opts {
     const char *folder;
@@ -55,6 +58,8 @@ struct lpa_audit_verify_opts {
     const struct base_note_verifier *witness; /**< NULL: cosignatures cannot be checked */
     /** A checkpoint kept elsewhere (the KMS's, an auditor's), or NULL: the log must contain it. */
     const char *known_checkpoint;
+    lpa_audit_progress_fn *progress; /**< may be NULL */
+    void *progress_user;             /**< borrowed */
 };
 
 /**

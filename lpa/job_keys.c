@@ -31,15 +31,21 @@ bool lpa_due_receipt(const struct lpa_job *job)
 enum base_status lpa_do_receipt(struct lpa_job *job, struct base_err *err)
 {
     uint32_t answer = 0;
-    enum base_status status =
-        job->io->device->receipt(job->io->device_user, &answer, job->unit.receipt, err);
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    enum base_status status = job->io->device->receipt(job->io->device_user, &answer, receipt, err);
     if (status != BASE_OK) {
         return status;
+    }
+    if (answer != PROTO_OK && !job->exam.image_equal) {
+        /* Another bootloader that will not say: the lot's own is programmed and asked. */
+        job->have_hello = false;
+        return BASE_OK;
     }
     if (answer != PROTO_OK) {
         return base_err_set(err, BASE_E_TARGET, "device", answer,
             "the chip holds a record but gives no receipt: %s", proto_status_text(answer));
     }
+    memcpy(job->unit.receipt, receipt, sizeof(receipt));
     job->unit.receipt_length = PROTO_RECEIPT_SIZE;
     return BASE_OK;
 }
@@ -72,6 +78,9 @@ static void owe(struct lpa_job *job, const struct proto_receipt *receipt)
 enum base_status lpa_check_receipt(struct lpa_job *job, struct base_err *err)
 {
     struct proto_receipt receipt;
+    if (!job->have_hello) {
+        return BASE_OK;
+    }
     enum base_status status = decode_receipt(job, &receipt, err);
     if (status == BASE_OK) {
         owe(job, &receipt);
@@ -382,8 +391,9 @@ enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err)
     }
     struct base_err cause = { 0 };
     uint32_t answer = 0;
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
     status = job->io->device->install(job->io->device_user, job->grant.envelope,
-        job->grant.envelope_length, &answer, job->unit.receipt, &cause);
+        job->grant.envelope_length, &answer, receipt, &cause);
     if (status != BASE_OK) {
         (void)!log_install_fail(job, &cause, true);
         return pass_on(err, &cause);
@@ -394,6 +404,7 @@ enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err)
         (void)!log_install_fail(job, &cause, false);
         return pass_on(err, &cause);
     }
+    memcpy(job->unit.receipt, receipt, sizeof(receipt));
     job->unit.receipt_length = PROTO_RECEIPT_SIZE;
     return BASE_OK;
 }

@@ -149,6 +149,7 @@ static enum base_status do_admit(struct lpa_job *job, struct base_err *err)
 static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
 {
     if (job->known.state == AUTH_UNIT_SCRAPPED) {
+        job->unit.state = LPA_STATE_SCRAPPED;
         return lpa_job_refuse(
             err, BASE_E_DENIED, "unit_scrapped", "this unit was scrapped; its DevEUI is retired");
     }

@@ -29,7 +29,7 @@ struct chip {
     uint8_t key[65];
     uint8_t nonce[16];
     uint32_t nonce_no;
-    bool image, running, booted, old_bootloader, dead_flash, wrong_family;
+    bool image, running, old_bootloader, mute, dead_flash, wrong_family;
     enum proto_vault_state vault;
     uint32_t key_version;
     uint8_t envelope_id[16]; /**< of the installed grant */

@@ -146,6 +146,9 @@ static enum base_status dev_receipt(
         return no_answer(err);
     }
     *ret_status = chip->vault == PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
+    if (chip->mute && !chip->image) {
+        *ret_status = PROTO_BAD_COMMAND;
+    }
     memcpy(ret_receipt, chip->receipt, PROTO_RECEIPT_SIZE);
     END(BASE_E_LINK);
 }

@@ -108,6 +108,15 @@ static void test_an_old_bootloader_is_asked_before_it_is_replaced(void **state)
     assert_int_equal(f.grants[0].state, GRANT_CONFIRMED);
     assert_int_equal(f.programs, 2);
     assert_int_equal(f.grant_count, 1);
+    /* One that will not give the receipt is replaced, and the lot's own gives it. */
+    f.grants[0].state = GRANT_OPEN;
+    f.chips[0].image = false;
+    f.chips[0].old_bootloader = true;
+    f.chips[0].mute = true;
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(f.grants[0].state, GRANT_CONFIRMED);
+    assert_int_equal(f.programs, 3);
+    assert_int_equal(f.grant_count, 1);
 }
 
 static void test_a_rework_order_is_carried_out(void **state)
