@@ -148,6 +148,18 @@ void lpa_device_free(struct lpa_device *device)
     }
 }
 
+enum base_status lpa_device_take_link(
+    struct lpa_device *device, struct prg_link *link, struct base_err *err)
+{
+    hang_up(device);
+    device->link = link;
+    enum base_status status = prg_psoc6_new(link, &device->chip, err);
+    if (status != BASE_OK) {
+        hang_up(device);
+    }
+    return status;
+}
+
 bool lpa_device_is_lab_probe(const char *url)
 {
     const struct prg_transport *transport = NULL;

@@ -10,6 +10,7 @@
 #include "device-fw/protocol/image.h"
 #include "lpa/job.h"
 #include "programmer/image.h"
+#include "programmer/link.h"
 
 /** The device image of a lot, from a file. */
 struct lpa_image {
@@ -36,6 +37,12 @@ enum base_status lpa_device_new(const char *url, const struct lpa_image *image,
     const struct base_clock *clock, const struct base_log *log, struct lpa_device **ret_device,
     struct base_err *err);
 void lpa_device_free(struct lpa_device *device);
+
+/** Hand over an open probe, as if the device had opened its URL itself: where the probe is no URL's
+ * business. The link belongs to the device afterwards, also on failure. BASE_E_NOMEM. */
+BASE_MUST_CHECK
+enum base_status lpa_device_take_link(
+    struct lpa_device *device, struct prg_link *link, struct base_err *err);
 
 /** For struct lpa_job_io; `user` is the device. */
 extern const struct lpa_device_ops lpa_device_job_ops;
