@@ -197,7 +197,7 @@ static void meet(struct fixture *f, const struct recipe *recipe)
         .ca_file = f->ca,
         .certificate_file = f->station_cert,
         .key_file = f->station_key,
-        .request_timeout_ms = 3000,
+        .request_timeout_ms = 20000,
         .clock = &f->lab.clock,
     };
     assert_int_equal(auth_kms_open(&opts, &kms, NULL), BASE_OK);

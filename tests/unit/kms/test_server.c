@@ -126,7 +126,7 @@ static struct auth_kms *client(struct fixture *f, const char *cert, const char *
         .ca_file = ca,
         .certificate_file = cert,
         .key_file = key,
-        .request_timeout_ms = 5000,
+        .request_timeout_ms = 20000,
         .clock = &f->lab.clock,
     };
     if (auth_kms_open(&opts, &kms, &err) != BASE_OK) {
@@ -577,21 +577,21 @@ static void test_deadlines(void **state)
     struct fixture *f = *state;
     SSL_CTX *tls = NULL;
     stop(f);
-    start(f, 200, 0);
+    start(f, 600, 0);
     int fd = connect_raw(f);
     int64_t ms = time_to_end(fd, send_raw, NULL);
-    assert_in_range(ms, 0, 1500);
+    assert_in_range(ms, 0, 4000);
     (void)close(fd);
     fd = connect_raw(f);
     ms = time_to_end(fd, send_silence, NULL);
-    assert_in_range(ms, 150, 1500);
+    assert_in_range(ms, 500, 4000);
     (void)close(fd);
     fd = connect_raw(f);
     SSL *ssl = connect_tls(f, &tls, fd, TLS1_3_VERSION);
     assert_int_equal(SSL_connect(ssl), 1);
     assert_true(SSL_write(ssl, "GET /readyz HTTP/1.1\r\nx-long: ", 30) == 30);
     ms = time_to_end(fd, send_header, ssl);
-    assert_in_range(ms, 100, 1500);
+    assert_in_range(ms, 300, 4000);
     SSL_free(ssl);
     SSL_CTX_free(tls);
     (void)close(fd);
@@ -631,7 +631,7 @@ static void test_connection_cap(void **state)
     int fds[3];
     int64_t offset_us = 0;
     stop(f);
-    start(f, 5000, 3);
+    start(f, 60000, 3);
     SSL_CTX *contexts[3];
     SSL *sessions[3];
     for (int i = 0; i < 3; i++) {
@@ -640,7 +640,7 @@ static void test_connection_cap(void **state)
         assert_int_equal(SSL_connect(sessions[i]), 1);
     }
     int over = connect_raw(f);
-    assert_in_range(time_to_end(over, send_silence, NULL), 0, 1500);
+    assert_in_range(time_to_end(over, send_silence, NULL), 0, 4000);
     (void)close(over);
     for (int i = 0; i < 3; i++) {
         SSL_free(sessions[i]);
