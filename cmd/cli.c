@@ -56,15 +56,37 @@ static const struct cli_verb *nearest(const struct cli_program *program, const c
     return best;
 }
 
+static void print_verb(const struct cli_program *program, const struct cli_verb *verb)
+{
+    printf("  %s %s %s\n      %s\n", program->name, verb->name, verb->args, verb->help);
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int print_help(const struct cli_program *program)
 {
     printf("%s: %s\n\n", program->name, program->summary);
     for (size_t i = 0; i < program->verb_count; i++) {
-        const struct cli_verb *verb = &program->verbs[i];
-        printf("  %s %s %s\n      %s\n", program->name, verb->name, verb->args, verb->help);
+        print_verb(program, &program->verbs[i]);
     }
     printf("\nSee %s(1).\n", program->name);
     return 0;
+}
+
+static int run_verb(
+    const struct cli_program *program, const struct cli_verb *verb, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (is_help(argv[i])) {
+            print_verb(program, verb);
+            printf("\nSee %s(1).\n", program->name);
+            return 0;
+        }
+    }
+    return verb->run(program, argc, argv);
 }
 
 static int unknown_verb(const struct cli_program *program, const char *word)
@@ -89,7 +111,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *word = argv[1];
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+    if (is_help(word)) {
         return print_help(program);
     }
     if (strcmp(word, "--version") == 0) {
@@ -98,7 +120,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
     }
     for (size_t i = 0; i < program->verb_count; i++) {
         if (strcmp(word, program->verbs[i].name) == 0) {
-            return program->verbs[i].run(program, argc - 1, argv + 1);
+            return run_verb(program, &program->verbs[i], argc - 1, argv + 1);
         }
     }
     return unknown_verb(program, word);

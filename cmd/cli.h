@@ -26,8 +26,8 @@ struct cli_program {
     size_t verb_count;
 };
 
-/** Harden the process and dispatch. --help and --version end with 0; no verb or an unknown one,
- * whose nearest relative is named, with 2. */
+/** Harden the process and dispatch. --help (of the program or, after a verb, of the verb) and
+ * --version end with 0; no verb or an unknown one, whose nearest relative is named, with 2. */
 int cli_main(const struct cli_program *program, int argc, char **argv);
 
 /** Print "name: sentence" on stderr; returns the exit code of the failure's status. */

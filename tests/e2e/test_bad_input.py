@@ -352,6 +352,8 @@ class Line:
             expect(result.code == EXIT_USAGE, f"{name}: exit 2 expected: {result}")
             expect(len(result.err.splitlines()) <= 2, f"{name}: an error is one sentence: {result}")
         refused(self.lab.run(program("lpa-provision"), "rum"), EXIT_USAGE, "run")
+        shown = self.lab.run(program("lpa-provision"), "run", "--help", check=EXIT_OK)
+        expect("--probe" in shown.out and "enrol" not in shown.out, f"help of one verb: {shown}")
 
     def reconciles(self):
         shown = self.lab.lot_show("GOOD")
