@@ -82,8 +82,9 @@ static enum base_status write_port(const char *path, uint16_t port, struct base_
 }
 
 static enum base_status serve_on(struct kms_home *home, const struct kms_args *args,
-    struct kms_server_opts *opts, struct base_err *err)
+    const struct kms_server_opts *given, struct base_err *err)
 {
+    struct kms_server_opts opts = *given;
     struct kms_server *server = NULL;
     const struct base_log log = {
         .level = args->verbose ? BASE_LOG_DEBUG : BASE_LOG_WARN,
@@ -92,12 +93,12 @@ static enum base_status serve_on(struct kms_home *home, const struct kms_args *a
     };
     struct kms_core core;
     kms_home_core(home, &log, &core);
-    opts->core = &core;
-    opts->max_connections = home->config.max_connections;
-    opts->max_connections_per_address = home->config.max_connections_per_address;
-    enum base_status status = kms_server_open(opts, &server, err);
+    opts.core = &core;
+    opts.max_connections = home->config.max_connections;
+    opts.max_connections_per_address = home->config.max_connections_per_address;
+    enum base_status status = kms_server_open(&opts, &server, err);
     if (status == BASE_OK) {
-        (void)printf("%s serves on %s port %u%s\n", home->config.name, opts->address,
+        (void)printf("%s serves on %s port %u%s\n", home->config.name, opts.address,
             (unsigned)kms_server_port(server), home->config.development ? " (development)" : "");
         (void)fflush(stdout);
         status = write_port(args->port_file, kms_server_port(server), err);

@@ -566,8 +566,9 @@ void kms_server_close(struct kms_server *server)
     if (server == NULL) {
         return;
     }
-    while (!LIST_EMPTY(&server->lingerings)) {
-        end_lingering(LIST_FIRST(&server->lingerings));
+    for (struct lingering *at = LIST_FIRST(&server->lingerings), *next; at != NULL; at = next) {
+        next = LIST_NEXT(at, link);
+        end_lingering(at);
     }
     if (server->http != NULL) {
         evhttp_free(server->http);

@@ -162,7 +162,7 @@ enum base_status kms_handle_checkpoint(struct kms_call *call, struct base_err *e
         base_json_get_lines(body, "checkpoint", KMS_NOTE_SIZE - 1, &text, err) != BASE_OK) {
         return kms_refuse_body(call, err);
     }
-    struct base_checkpoint checkpoint;
+    struct base_checkpoint checkpoint = { .origin = "" };
     struct kms_log log;
     if (open_checkpoint(call, text, false, &checkpoint, err) != BASE_OK ||
         checkpoint.head.size > (uint64_t)BASE_JSON_INT_MAX) {
@@ -278,7 +278,7 @@ static enum base_status read_intent(
 static enum base_status verify_intent(struct kms_call *call, const struct intent *intent,
     const char *lot, const uint8_t statement_sha256[32], struct base_err *err)
 {
-    struct base_checkpoint checkpoint;
+    struct base_checkpoint checkpoint = { .origin = "" };
     uint8_t leaf[32];
     enum base_status status = open_checkpoint(call, intent->checkpoint, true, &checkpoint, err);
     if (status == BASE_OK) {
