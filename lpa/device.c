@@ -15,6 +15,7 @@
 #define STATEMENT_MS      20000U /* first boot: key generation and two multiplications */
 #define INSTALL_MS        20000U
 #define TRIES_MAX         3
+#define VAULT_MAGIC_BYTES 4U
 #define LIFECYCLE_NORMAL  0x01U
 #define LIFECYCLE_DEBUG   0x02U
 #define LIFECYCLE_SECURE  0x04U
@@ -234,19 +235,21 @@ static enum proto_lifecycle lifecycle_of(const struct prg_psoc6_info *info)
     return virgin ? PROTO_LIFECYCLE_VIRGIN : PROTO_LIFECYCLE_NORMAL;
 }
 
+/* Is a record there? Only the first word of a home is read, its magic: what follows is secret, and
+ * an open port would hand it out. */
 static enum base_status read_vault(
     struct lpa_device *device, bool *ret_written, struct base_err *err)
 {
     static const uint32_t homes[] = { PROTO_VAULT_HOME_0, PROTO_VAULT_HOME_1 };
     bool written = false;
     for (size_t i = 0; i < 2; i++) {
-        uint8_t row[PROTO_VAULT_HOME_SIZE];
-        enum base_status status = prg_psoc6_read(device->chip, homes[i], sizeof(row), row, err);
+        uint8_t magic[VAULT_MAGIC_BYTES];
+        enum base_status status = prg_psoc6_read(device->chip, homes[i], sizeof(magic), magic, err);
         if (status != BASE_OK) {
             return status;
         }
-        for (size_t k = 0; k < sizeof(row); k++) {
-            written = written || row[k] != 0; /* erased flash reads 0 on this family */
+        for (size_t k = 0; k < sizeof(magic); k++) {
+            written = written || magic[k] != 0; /* erased flash reads 0 on this family */
         }
     }
     *ret_written = written;
