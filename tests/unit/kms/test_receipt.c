@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "kms/label.h"
 #include "tests/unit/kms/lab.h"
+#include "tests/unit/vectors.h"
 
 struct fixture {
     struct lab lab;
@@ -228,6 +229,30 @@ static void test_label(void **state)
     assert_string_equal(label + 50, crc);
 }
 
+static void test_label_vectors(void **state)
+{
+    (void)state;
+    json_t *file = vectors_load("tr005_qr.json");
+    json_t *list = vectors_list(file);
+    size_t run = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *vector = json_array_get(list, i);
+        const json_t *valid = json_object_get(vector, "checksum_valid");
+        const char *text = vectors_text(vector, "text");
+        const char *checksum = strstr(text, ":C");
+        char expected[8];
+        if (!json_is_boolean(valid) || checksum == NULL) {
+            continue;
+        }
+        (void)snprintf(expected, sizeof(expected), "%04X",
+            (unsigned)kms_label_crc(text, (size_t)(checksum - text)));
+        assert_int_equal(strcmp(checksum + 2, expected) == 0, json_is_true(valid));
+        run++;
+    }
+    assert_true(run > 0);
+    json_decref(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_scrap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_confirmed_is_not_scrapped, set_up, tear_down),
         cmocka_unit_test(test_label),
+        cmocka_unit_test(test_label_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
