@@ -120,7 +120,8 @@ void sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps)
         if ((core->systick_ctrl & 1U) != 0 && core->systick_zero < end)
             end = core->systick_zero;
         uint64_t left = core->insn_limit - core->instructions;
-        bool idle = (core->attention & (SIM_ATTENTION_SLEEP | SIM_ATTENTION_HELD)) != 0;
+        bool asleep = (core->attention & SIM_ATTENTION_SLEEP) != 0 && !sim_core_wakes(core);
+        bool idle = asleep || (core->attention & SIM_ATTENTION_HELD) != 0;
         if (left == 0 && !idle) {
             core->stopped = true;
             return;

@@ -246,12 +246,17 @@ void sim_core_fault(struct sim_core *core, uint32_t address)
         sim_core_halt(core, 8); /* VC_HARDERR */
 }
 
-static bool wake(struct sim_core *core)
+bool sim_core_wakes(const struct sim_core *core)
 {
     int priority;
     unsigned best = sim_core_best_pending(core, &priority);
     bool interrupt = best != 0 && priority < sim_core_exec_priority(core, !core->wfe);
-    if (!interrupt && !(core->wfe && core->event))
+    return interrupt || (core->wfe && core->event);
+}
+
+static bool wake(struct sim_core *core)
+{
+    if (!sim_core_wakes(core))
         return false;
     if (core->wfe)
         core->event = false;

@@ -192,6 +192,27 @@ static void test_wfe_and_sev(void **state)
 }
 
 /* Each of these instructions must fault at its own address. */
+/* A count of instructions is exact even when the last one sleeps and something wakes at once. */
+static void test_exact_count_across_sleep(void **state)
+{
+    static const uint16_t code[] = {
+        0xB672, /* cpsid i */
+        0xBF30, /* wfi: an interrupt is pending */
+        0x3601, /* adds r6, #1 */
+        0xE7FD, /* b back */
+    };
+    struct sim_chip *chip = *state;
+    start(chip, code, 4);
+    die_write(chip, 0xE000E100U, 1);
+    uint64_t count = sim_chip_test_core(chip, SIM_AP_CM0).instructions;
+    uint64_t limit = sim_chip_time_ps(chip) + 1000 * SIM_PS_PER_US;
+    for (uint64_t i = 1; i <= 10; i++) {
+        assert_true(sim_chip_test_run_instructions(chip, count + i, limit));
+        assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).instructions, count + i);
+        die_write(chip, 0xE000E200U, 1);
+    }
+}
+
 static void test_faults(void **state)
 {
     static const struct {
@@ -272,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_process_stack, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_primask_and_wfi, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_wfe_and_sev, vectors_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_exact_count_across_sleep, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_faults, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_load_multiple_with_base, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_systick_registers, vectors_setup, die_teardown),
