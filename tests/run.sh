@@ -133,7 +133,8 @@ part_sanitizers() {
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     build sanitizers build-asan clang --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args=-fno-sanitize-recover=all && suites sanitizers build-asan -t 4 --no-suite scan --no-suite bench
+        -Dc_args=-fno-sanitize-recover=all &&
+        LPA_SECONDS=${LPA_SECONDS:-20} suites sanitizers build-asan -t 4 --no-suite scan --no-suite bench
     unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
