@@ -242,7 +242,7 @@ class Line:
 
     def wrong_chip(self):
         probe = FakeProbe(0x2BA01477)
-        refused(self.lab.provision(self.station, "GOOD", [probe.url], check=None), EXIT_UNIT, "2ba01477", "product")
+        refused(self.lab.provision(self.station, "GOOD", [probe.url], check=None), EXIT_TARGET, "2ba01477", "product")
 
     def target_absent(self):
         probe = FakeProbe(None)
