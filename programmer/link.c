@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "programmer/kitprog.h"
 #include "programmer/queue.h"
 
 #define DEFAULT_SWCLK_HZ 4000000U
@@ -73,14 +74,14 @@ static enum base_status info_text(
 
 /* --------------------------------------------------------------------------------- session */
 
-static enum base_status drain(struct prg_link *link, struct base_err *err)
+static enum base_status drain(struct prg_link *link, int64_t silence_us, struct base_err *err)
 {
     uint8_t packet[PRG_PACKET_MAX];
     for (unsigned i = 0; i < DRAIN_PACKETS; i++) {
         size_t length = 0;
         struct base_err cause = { .status = BASE_OK };
         enum base_status status = link->wire.transport->collect(
-            link->wire.state, DRAIN_US, sizeof(packet), packet, &length, &cause);
+            link->wire.state, silence_us, sizeof(packet), packet, &length, &cause);
         if (status == BASE_E_TIMEOUT) {
             return BASE_OK;
         }
@@ -110,7 +111,12 @@ static enum base_status prove_session(struct prg_link *link, struct base_err *er
             "the probe claims packets of %u bytes, %u of them; at least 64 bytes are needed",
             (unsigned)size, (unsigned)count);
     }
-    link->probe.packet_size = size > PRG_PACKET_MAX ? PRG_PACKET_MAX : size;
+    uint32_t limit = link->probe.cable.packet_limit;
+    limit = limit == 0 || limit > PRG_PACKET_MAX ? PRG_PACKET_MAX : limit;
+    link->probe.packet_size = size > limit ? limit : size;
+    if (link->wire.transport->set_packet_size != NULL) {
+        link->wire.transport->set_packet_size(link->wire.state, link->probe.packet_size);
+    }
     link->probe.packet_count = count == 0 ? 1 : count;
     return BASE_OK;
 }
@@ -146,7 +152,7 @@ static void set_clock(struct prg_link *link, uint32_t hz)
 
 static enum base_status resync(struct prg_link *link, struct base_err *err)
 {
-    enum base_status status = drain(link, err);
+    enum base_status status = drain(link, DRAIN_US, err);
     if (status == BASE_OK) {
         status = prove_session(link, err);
     }
@@ -175,11 +181,31 @@ enum base_status prg_link_resync(struct prg_link *link, struct base_err *err)
     return status;
 }
 
+/* Before the first question: which model it is, and that nothing from an earlier session waits. */
+static enum base_status meet_probe(struct prg_link *link, struct base_err *err)
+{
+    const struct prg_transport *transport = link->wire.transport;
+    struct prg_probe_info *probe = &link->probe;
+    if (transport->describe != NULL) {
+        transport->describe(link->wire.state, &probe->cable);
+    }
+    link->quirk = prg_quirk_find(&probe->cable);
+    probe->model = link->quirk->model;
+    enum base_status status = prg_quirk_check(link->quirk, &probe->cable, err);
+    if (status == BASE_OK && transport->settle_us > 0) {
+        status = drain(link, transport->settle_us, err);
+    }
+    return status;
+}
+
 static enum base_status read_probe(struct prg_link *link, uint32_t max, struct base_err *err)
 {
     struct prg_probe_info *probe = &link->probe;
     uint32_t capabilities = 0;
-    enum base_status status = prove_session(link, err);
+    enum base_status status = meet_probe(link, err);
+    if (status == BASE_OK) {
+        status = prove_session(link, err);
+    }
     if (status == BASE_OK) {
         status = info_number(link, PRG_DAP_INFO_CAPABILITIES, &capabilities, err);
     }
@@ -207,8 +233,12 @@ static enum base_status read_probe(struct prg_link *link, uint32_t max, struct b
     }
     probe->capabilities = (uint16_t)capabilities;
     probe->lab_only = link->wire.transport->lab_only;
+    max = link->quirk->max_in_flight > 0 && link->quirk->max_in_flight < max
+              ? link->quirk->max_in_flight
+              : max;
     probe->in_flight = probe->packet_count < max ? probe->packet_count : max;
-    return BASE_OK;
+    return link->quirk->kitprog ? prg_kitprog_begin(link, !link->wire.transport->padded, err)
+                                : BASE_OK;
 }
 
 enum base_status prg_link_open_wire(struct prg_wire *wire, const struct prg_link_opts *opts,

@@ -28,11 +28,13 @@ struct prg_probe_info {
     char serial[PRG_INFO_TEXT_SIZE];
     char protocol[PRG_INFO_TEXT_SIZE]; /**< CMSIS-DAP version, e.g. "2.1.1" */
     char firmware[PRG_INFO_TEXT_SIZE];
-    uint32_t packet_size;  /**< bytes, request and response */
-    uint32_t packet_count; /**< what the probe claims to buffer */
-    uint32_t in_flight;    /**< what this session uses of it */
-    uint16_t capabilities; /**< DAP_Info 0xF0 */
-    bool lab_only;         /**< the cable has no authentication */
+    struct prg_cable cable; /**< USB id, serial number and port; zero without USB */
+    const char *model;      /**< static storage; "unknown" where nothing is known of it */
+    uint32_t packet_size;   /**< bytes, request and response */
+    uint32_t packet_count;  /**< what the probe claims to buffer */
+    uint32_t in_flight;     /**< what this session uses of it */
+    uint16_t capabilities;  /**< DAP_Info 0xF0 */
+    bool lab_only;          /**< the cable has no authentication */
 };
 
 struct prg_link_opts {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "programmer/kitprog.h"
 #include "programmer/psoc6_private.h"
 
 #define XRES_LOW_US        2000U
@@ -251,6 +252,18 @@ static enum base_status settle(
     return status;
 }
 
+/* A probe that does it by itself is nearer to the listen window; should it not catch the chip, the
+ * host tries too. settle() checks what came of it either way. */
+static enum base_status acquire_by_probe(
+    struct prg_psoc6 *chip, bool *ret_landed, uint32_t *ret_dpidr, struct base_err *err)
+{
+    enum base_status status = prg_kitprog_acquire(chip->link, ret_landed, err);
+    if (status == BASE_OK && *ret_landed) {
+        status = prg_swd_connect(chip->link, ret_dpidr, err);
+    }
+    return status;
+}
+
 static enum base_status other_chip(uint32_t dpidr, struct base_err *err)
 {
     enum base_status status = base_err_set(err, BASE_E_TARGET, "SWD", dpidr,
@@ -270,10 +283,16 @@ enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,
     bool landed = false;
     uint32_t dpidr = 0;
     forget(chip);
-    enum base_status status = by_core ? reset_by_core(chip, err) : pulse_xres(chip, err);
-    forget(chip);
-    if (status == BASE_OK) {
-        status = try_bursts(chip, timeout_ms, &landed, &dpidr, err);
+    enum base_status status = prg_kitprog_check_voltage(chip->link, err);
+    if (status == BASE_OK && !by_core && prg_kitprog_offered(chip->link)) {
+        status = acquire_by_probe(chip, &landed, &dpidr, err);
+    }
+    if (status == BASE_OK && !landed) {
+        status = by_core ? reset_by_core(chip, err) : pulse_xres(chip, err);
+        forget(chip);
+        if (status == BASE_OK) {
+            status = try_bursts(chip, timeout_ms, &landed, &dpidr, err);
+        }
     }
     if (status != BASE_OK) {
         return status;
@@ -295,10 +314,14 @@ enum base_status prg_psoc6_attach(struct prg_psoc6 *chip, uint32_t timeout_ms, s
     struct prg_link *link = chip->link;
     int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
     forget(chip);
+    enum base_status status = prg_kitprog_check_voltage(link, err);
+    if (status != BASE_OK) {
+        return status;
+    }
     for (;;) {
         struct base_err cause = { .status = BASE_OK };
         uint32_t dpidr = 0;
-        enum base_status status = prg_swd_connect(link, &dpidr, &cause);
+        status = prg_swd_connect(link, &dpidr, &cause);
         if (status == BASE_OK && dpidr != PSOC6_DPIDR) {
             return other_chip(dpidr, err);
         }

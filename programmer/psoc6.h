@@ -76,10 +76,12 @@ struct prg_psoc6_acquire_opts {
 /**
  * Reset the chip and stop it before it runs the application: XRES pulse, then repeated attempts of
  * one SWJ_Sequence and one DAP_Transfer, both in flight at once, until one lands inside the listen
- * window.
+ * window. A probe that measures the target's supply is asked first (1.71 … 3.6 V), one with an
+ * acquire of its own tries first.
  *
  * @param opts  NULL = defaults
- * @return BASE_OK with the outcome in @p ret_outcome; BASE_E_LINK, BASE_E_PROTO: the probe failed
+ * @return BASE_OK with the outcome in @p ret_outcome; BASE_E_LINK, BASE_E_PROTO: the probe failed;
+ * BASE_E_TARGET code "voltage"
  */
 BASE_MUST_CHECK
 enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,

@@ -112,8 +112,9 @@ static void take_plain(
         return;
     }
     link->wire_us += pending->wire_us;
-    /* SWJ_Pins answers with the pins, everything else with a status. */
-    if (pending->command != PRG_DAP_SWJ_PINS && answer[1] != 0) {
+    /* SWJ_Pins answers with the pins, Connect with the port, everything else with a status. */
+    uint8_t good = pending->command == PRG_DAP_CONNECT ? 1 : 0;
+    if (pending->command != PRG_DAP_SWJ_PINS && answer[1] != good) {
         struct base_err cause = { .status = BASE_OK };
         (void)base_err_set(&cause, BASE_E_PROTO, "CMSIS-DAP", pending->command,
             "the probe refused command %02x", pending->command);

@@ -15,6 +15,7 @@
 
 #include "programmer/dap.h"
 #include "programmer/link.h"
+#include "programmer/quirks.h"
 
 #define PRG_QUEUE_MAX_IN_FLIGHT 8U
 
@@ -79,6 +80,8 @@ struct prg_link {
     bool gone;       /**< cable lost */
     bool resyncing;  /**< inside prg_link_resync() */
     bool selected;   /**< the target's debug port answered and nothing has failed since */
+    bool kitprog;    /**< answers the vendor commands of programmer/kitprog.h */
+    const struct prg_quirk *quirk;
     struct prg_queue queue;
     struct prg_swd_cache cache;
 };

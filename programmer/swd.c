@@ -29,6 +29,9 @@ static void queue_bits(struct prg_link *link, const uint8_t *bits, unsigned coun
     uint8_t packet[64];
     size_t length = prg_dap_encode_sequence(bits, count, packet);
     prg_queue_command(link, packet, length, prg_link_clocks_us(link, count));
+    if (link->quirk->loses_clock) {
+        prg_queue_command(link, packet, prg_dap_encode_clock(link->swclk_hz, packet), 0);
+    }
 }
 
 void prg_swd_queue_switch(struct prg_link *link)
@@ -36,7 +39,12 @@ void prg_swd_queue_switch(struct prg_link *link)
     /* ADIv5.2 B5.2.2: line reset, 0xE79E, line reset, idle. */
     static const uint8_t bits[17] = { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x9E, 0xE7, 0xFF,
         0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00 };
+    uint8_t packet[64];
     prg_swd_drop_caches(link);
+    if (link->quirk->reconnect) {
+        prg_queue_command(link, packet, prg_dap_encode_disconnect(packet), 0);
+        prg_queue_command(link, packet, prg_dap_encode_connect_swd(packet), 0);
+    }
     queue_bits(link, bits, 136);
 }
 

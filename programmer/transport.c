@@ -4,36 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programmer/transport_hid.h"
 #include "programmer/transport_tcp.h"
-
-static enum base_status open_undriven(
-    const char *address, const struct base_clock *clock, void **ret_state, struct base_err *err)
-{
-    (void)address;
-    (void)clock;
-    (void)ret_state;
-    return base_err_set(err, BASE_E_UNSUPPORTED, "probe", 0,
-        "this version does not drive USB probes; use a probe behind tcp:HOST:PORT");
-}
-
-/* USB cables have their place in the table, so that a URL of theirs is told from a mistyped one. */
-static const struct prg_transport transport_usb = {
-    .name = "usb",
-    .summary = "usb:VID:PID[:SERIAL] (CMSIS-DAP v2; not driven yet)",
-    .open = open_undriven,
-};
-
-static const struct prg_transport transport_hid = {
-    .name = "hid",
-    .summary = "hid:VID:PID[:SERIAL] (CMSIS-DAP v1; not driven yet)",
-    .padded = true,
-    .open = open_undriven,
-};
+#include "programmer/transport_usb.h"
 
 const struct prg_transport *const *prg_transport_table(void)
 {
-    static const struct prg_transport *const table[] = { &prg_transport_tcp, &transport_usb,
-        &transport_hid, NULL };
+    static const struct prg_transport *const table[] = { &prg_transport_usb, &prg_transport_hid,
+        &prg_transport_tcp, NULL };
     return table;
 }
 
@@ -41,18 +19,20 @@ enum base_status prg_transport_find(const char *url, const struct prg_transport 
     const char **ret_address, struct base_err *err)
 {
     size_t length = strnlen(url, PRG_URL_SIZE);
-    const char *colon = memchr(url, ':', length);
+    size_t end = strcspn(url, ":@");
     for (const struct prg_transport *const *entry = prg_transport_table();
-         colon != NULL && length < PRG_URL_SIZE && *entry != NULL; entry++) {
-        size_t scheme = strlen((*entry)->name);
-        if (scheme == (size_t)(colon - url) && memcmp(url, (*entry)->name, scheme) == 0) {
+         end < length && length < PRG_URL_SIZE && *entry != NULL; entry++) {
+        if (strlen((*entry)->name) == end && memcmp(url, (*entry)->name, end) == 0) {
             *ret_transport = *entry;
-            *ret_address = colon + 1;
+            *ret_address = url + end + (url[end] == ':' ? 1 : 0);
             return BASE_OK;
         }
     }
     return base_err_set(err, BASE_E_ARG, "probe", 0,
-        "\"%.80s\" is not a probe URL; it looks like tcp:127.0.0.1:4441", url);
+        "\"%.80s\" is not a probe URL; it looks like usb:04b4:f155:SERIAL, usb@1-2.3, "
+        "hid:04b4:f154:SERIAL or "
+        "tcp:127.0.0.1:4441",
+        url);
 }
 
 enum base_status prg_wire_open(const char *url, const struct base_clock *clock,
@@ -193,6 +173,18 @@ static enum base_status trace_collect(void *state, int64_t timeout_us, size_t si
     return status;
 }
 
+static void trace_describe(void *state, struct prg_cable *ret_cable)
+{
+    struct traced *traced = state;
+    traced->inner.transport->describe(traced->inner.state, ret_cable);
+}
+
+static void trace_set_packet_size(void *state, size_t packet_size)
+{
+    struct traced *traced = state;
+    traced->inner.transport->set_packet_size(traced->inner.state, packet_size);
+}
+
 static void trace_close(void *state)
 {
     struct traced *traced = state;
@@ -213,6 +205,9 @@ enum base_status prg_wire_trace(struct prg_wire *wire, prg_trace_fn *trace, void
     traced->transport.submit = trace_submit;
     traced->transport.collect = trace_collect;
     traced->transport.close = trace_close;
+    traced->transport.describe = wire->transport->describe == NULL ? NULL : trace_describe;
+    traced->transport.set_packet_size =
+        wire->transport->set_packet_size == NULL ? NULL : trace_set_packet_size;
     traced->inner = *wire;
     traced->trace = trace;
     traced->user = user;

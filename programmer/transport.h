@@ -26,16 +26,30 @@
 /** Receives one reachable probe; @p url can be handed to prg_link_open(). Return false to stop. */
 typedef bool prg_probe_fn(void *user, const char *url, const char *description);
 
+#define PRG_CABLE_TEXT_SIZE 64U
+
+/** What a cable knows of the probe at its end without asking it. */
+struct prg_cable {
+    uint16_t vendor_id, product_id, release; /**< of USB; 0 where there is none */
+    char serial[PRG_CABLE_TEXT_SIZE];        /**< printable ASCII */
+    char port[32];                           /**< USB port path such as "1-2.3"; else empty */
+    uint32_t packet_limit;                   /**< longest packet that it carries, bytes; 0 = any */
+};
+
 struct prg_transport {
-    const char *name;    /**< URL scheme without the colon */
+    const char *name;    /**< URL scheme without the colon or '@' */
     const char *summary; /**< for people: what the URL looks like */
     bool lab_only;       /**< no authentication on the cable: production lots refuse it */
     bool padded;         /**< a response may be followed by bytes that mean nothing (HID reports) */
     /** Host time allowed per response beside the time on the wire, milliseconds. */
     uint32_t slack_ms;
+    /** Silence that proves, right after opening, that nothing stale waits in the probe,
+     * microseconds; 0 where nothing can wait. */
+    int64_t settle_us;
     /** List what is there; NULL where the cable cannot tell. */
     enum base_status (*enumerate)(prg_probe_fn *each, void *user, struct base_err *err);
-    /** @param address  URL after the scheme's colon; @p ret_state is released by close() */
+    /** @param address  URL after the scheme's colon, or from its '@' on; @p ret_state is released
+     * by close() */
     enum base_status (*open)(const char *address, const struct base_clock *clock, void **ret_state,
         struct base_err *err);
     /** Send one packet of 1 … PRG_PACKET_MAX bytes. BASE_E_TIMEOUT, BASE_E_LINK (gone for good). */
@@ -45,6 +59,11 @@ struct prg_transport {
      * for good), BASE_E_PROTO (bytes that are no packet). */
     enum base_status (*collect)(void *state, int64_t timeout_us, size_t size, uint8_t *ret_packet,
         size_t *ret_length, struct base_err *err);
+    /** NULL where there is nothing to tell. Written over as a whole. */
+    void (*describe)(void *state, struct prg_cable *ret_cable);
+    /** Told once the probe's packet size is known: some cables mark the end of a packet by it. May
+     * be NULL. */
+    void (*set_packet_size)(void *state, size_t packet_size);
     /** Accepts NULL. */
     void (*close)(void *state);
 };
@@ -72,11 +91,12 @@ enum base_status prg_transport_find(const char *url, const struct prg_transport 
     const char **ret_address, struct base_err *err);
 
 /**
- * Open a probe URL, for example "tcp:127.0.0.1:4441" (loopback hosts only: the protocol has no
- * authentication).
+ * Open a probe URL: "usb:04b4:f155:SERIAL", "usb@1-2.3", "hid:…", "hid@…", or
+ * "tcp:127.0.0.1:4441" (loopback hosts only: that protocol has no authentication).
  *
- * @return BASE_OK, BASE_E_ARG (URL), BASE_E_LINK (nobody answers), BASE_E_UNSUPPORTED (a cable that
- * this version does not drive yet)
+ * @return BASE_OK, BASE_E_ARG (URL), BASE_E_LINK (nobody there), BASE_E_CONFIG (several probes
+ * answer to the URL, code "ambiguous_probe"), BASE_E_BUSY (another program holds it), BASE_E_DENIED
+ * (the device is more than a probe), BASE_E_IO (no permission)
  */
 BASE_MUST_CHECK
 enum base_status prg_wire_open(const char *url, const struct base_clock *clock,

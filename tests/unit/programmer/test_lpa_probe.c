@@ -177,7 +177,8 @@ static void refuses_wrong_use(void **state)
     assert_int_equal(RUN(place, "program", "x", "--format", "exe", "-p", "URL"), 2);
     assert_int_equal(RUN(place, "program", "/nonexistent", "-p", "URL"), 2);
     assert_int_equal(RUN(place, "efuse", "128", "-p", "URL"), 2);
-    assert_int_equal(RUN(place, "info", "-p", "usb:04b4:f155"), 2);
+    assert_int_equal(RUN(place, "info", "-p", "usb:04b4:f15"), 2);
+    assert_int_equal(RUN(place, "info", "-p", "usb:04b4:f155:nosuch"), 3);
     assert_int_equal(RUN(place, "info", "-p", "tcp:10.1.2.3:4441"), 2);
     assert_string_equal(place->out, "");
     assert_int_equal(RUN(place, "info", "-p", "tcp:127.0.0.1:1"), 3);

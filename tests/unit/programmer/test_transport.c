@@ -85,8 +85,16 @@ static void refuses_other_urls(void **state)
         { "tcp:10.0.0.1:4441", BASE_E_ARG }, /* loopback only */
         { "tcp:example.org:4441", BASE_E_ARG },
         { "tcp:[::2]:4441", BASE_E_ARG },
-        { "usb:04b4:f155", BASE_E_UNSUPPORTED },
-        { "hid:04b4:f154", BASE_E_UNSUPPORTED },
+        { "usb", BASE_E_ARG },
+        { "usb:", BASE_E_ARG },
+        { "usb:04b4", BASE_E_ARG },
+        { "usb:04b4:f15", BASE_E_ARG },
+        { "usb:04b4:f155:", BASE_E_ARG },
+        { "usb@", BASE_E_ARG },
+        { "hid@1", BASE_E_ARG },
+        { "tcp@1-2", BASE_E_ARG },
+        { "hid:04b4:f154:no such probe", BASE_E_LINK },
+        { "usb@250-1", BASE_E_LINK },
         { "serial:1", BASE_E_ARG },
     };
 
@@ -96,7 +104,7 @@ static void refuses_other_urls(void **state)
         assert_int_equal(
             prg_wire_open(rows[i].url, base_clock_system(), &wire, &err), rows[i].status);
         assert_null(wire.transport);
-        assert_non_null(strstr(err.message, "tcp:"));
+        assert_non_null(strpbrk(err.message, ":@"));
     }
     prg_wire_close(NULL);
 }
