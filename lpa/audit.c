@@ -112,6 +112,22 @@ static enum base_status take_note(void *user, const char *note, size_t length, s
     return BASE_OK;
 }
 
+/* How far the history goes. It is no input of the writer, so its signatures are left to those who
+ * verify. */
+static enum base_status take_history(
+    void *user, const char *note, size_t length, struct base_err *err)
+{
+    struct lpa_audit *audit = user;
+    struct base_checkpoint checkpoint;
+    const char *end = memmem(note, length, "\n\n", 2);
+    (void)err;
+    if (end != NULL &&
+        base_checkpoint_parse(note, (size_t)(end - note) + 1, &checkpoint, NULL) == BASE_OK) {
+        audit->history_size = checkpoint.head.size;
+    }
+    return BASE_OK;
+}
+
 static enum base_status check_notes(struct lpa_audit *audit, struct base_err *err)
 {
     struct note_check own = { audit, false, &audit->signed_size };
@@ -120,7 +136,9 @@ static enum base_status check_notes(struct lpa_audit *audit, struct base_err *er
     if (status == BASE_OK) {
         status = lpa_audit_read_notes(audit->folder, "checkpoint", take_note, &both, err);
     }
-    audit->history_size = audit->witness_size;
+    if (status == BASE_OK) {
+        status = lpa_audit_read_notes(audit->folder, "history", take_history, audit, err);
+    }
     return status;
 }
 

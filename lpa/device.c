@@ -90,6 +90,11 @@ enum base_status lpa_image_load(const char *path, struct lpa_image *ret_image, s
             "%s is far longer than the %u bytes that a device image may have", path,
             PROTO_IMAGE_MAX_SIZE);
     }
+    if (status == BASE_E_NOTFOUND) {
+        base_err_clear(&cause);
+        (void)base_err_set(&cause, status, "image", 0,
+            "there is no image %s; give the file that the lot was made with", path);
+    }
     if (status == BASE_OK) {
         status = take_apart(&image, path, &cause);
     }

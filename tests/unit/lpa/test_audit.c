@@ -177,6 +177,27 @@ static void test_without_the_kms_key_nothing_counts_as_cosigned(void **state)
     lpa_audit_report_done(&report);
 }
 
+static void test_the_history_goes_on_over_short_runs(void **state)
+{
+    struct bench *b = *state;
+    struct base_buf history;
+    struct lpa_audit_report report;
+    for (int i = 0; i < 10; i++) {
+        bench_write(b, 60); /* ten runs of 60 records: noted at 300 and 600 */
+    }
+    bench_read(b, "history", &history);
+    unsigned notes = 0;
+    for (const char *at = base_buf_text(&history);
+         (at = strstr(at, "lpa.local/station-1\n")) != NULL; at++) {
+        notes++;
+    }
+    assert_int_equal(notes, 2);
+    base_buf_done(&history);
+    bench_verify(b, &report);
+    assert_int_equal(report.verdict, LPA_AUDIT_OK);
+    assert_int_equal(report.checkpoints, 4);
+}
+
 static void test_lots_reconcile(void **state)
 {
     struct bench *b = *state;
@@ -312,6 +333,7 @@ int main(void)
         TEST(test_no_witness_no_intent),
         TEST(test_a_lost_cosignature_is_asked_for_again),
         TEST(test_without_the_kms_key_nothing_counts_as_cosigned),
+        TEST(test_the_history_goes_on_over_short_runs),
         TEST(test_lots_reconcile),
         TEST(test_a_disk_that_is_full_refuses_and_recovers),
         TEST(test_exports),
