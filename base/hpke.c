@@ -327,6 +327,15 @@ static enum base_status check_use(
     return BASE_OK;
 }
 
+/* The key and the next nonce; @p nonce must live as long as what is returned. */
+static struct base_aead_opts next_opts(const struct base_hpke *hpke, const void *aad,
+    size_t aad_length, uint8_t nonce[BASE_AEAD_NONCE_BYTES])
+{
+    next_nonce(hpke, nonce);
+    return (struct base_aead_opts){ (enum base_aead)hpke->aead_id, secrets_of(hpke)->key, nonce,
+        aad, aad_length };
+}
+
 enum base_status base_hpke_seal(struct base_hpke *hpke, const void *aad, size_t aad_length,
     const void *plaintext, size_t length, uint8_t *ret_ciphertext, struct base_err *err)
 {
@@ -335,13 +344,9 @@ enum base_status base_hpke_seal(struct base_hpke *hpke, const void *aad, size_t 
         return status;
     }
     uint8_t nonce[BASE_AEAD_NONCE_BYTES];
-    next_nonce(hpke, nonce);
-    const struct base_aead_opts opts = { (enum base_aead)hpke->aead_id, secrets_of(hpke)->key,
-        nonce, aad, aad_length };
+    const struct base_aead_opts opts = next_opts(hpke, aad, aad_length, nonce);
     status = base_aead_seal(&opts, plaintext, length, ret_ciphertext, err);
-    if (status == BASE_OK) {
-        hpke->sequence++;
-    }
+    hpke->sequence += status == BASE_OK ? 1 : 0;
     return status;
 }
 
@@ -353,13 +358,9 @@ enum base_status base_hpke_open(struct base_hpke *hpke, const void *aad, size_t 
         return status;
     }
     uint8_t nonce[BASE_AEAD_NONCE_BYTES];
-    next_nonce(hpke, nonce);
-    const struct base_aead_opts opts = { (enum base_aead)hpke->aead_id, secrets_of(hpke)->key,
-        nonce, aad, aad_length };
+    const struct base_aead_opts opts = next_opts(hpke, aad, aad_length, nonce);
     status = base_aead_open(&opts, ciphertext, length, ret_plaintext, err);
-    if (status == BASE_OK) {
-        hpke->sequence++;
-    }
+    hpke->sequence += status == BASE_OK ? 1 : 0;
     return status;
 }
 
