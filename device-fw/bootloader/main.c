@@ -46,10 +46,15 @@ void bl_main_wipe(void)
 
 void bl_main(void)
 {
+    uint32_t boot_word;
+
     stop_cm4();
     bl_port_close();
     bl_device_start(&device, bl_protect_apply());
-    bl_port_open(&port, make_boot_word());
+    boot_word = make_boot_word();
+    /* Reading the vault has left parts of it on the stack. */
+    bl_hal_clear_stack();
+    bl_port_open(&port, boot_word);
     for (;;) {
         while (bl_port_poll(&port, &device)) {
         }

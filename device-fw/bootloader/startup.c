@@ -11,9 +11,7 @@
 #include <string.h>
 
 /* Painted over the unused stack at start: what is no longer so has been used. */
-#define STACK_PAINT 0xA5A5A5A5U
-/* The part of the stack below the painter's own frame that is left alone. */
-#define PAINT_MARGIN 64U
+#define PAINT_TEXT "0xA5A5A5A5"
 
 /* The ROM's system call entry. With our vector table in force the NMI must still get there
  * (vendor start-up code for this core uses the same constant). */
@@ -24,7 +22,6 @@
 typedef void (*vector_function)(void);
 
 /* Places from the linker script. */
-extern uint32_t bl_stack_bottom[];
 extern uint32_t bl_stack_top[];
 extern uint32_t bl_data_load[];
 extern uint32_t bl_data_start[];
@@ -34,6 +31,7 @@ extern uint32_t bl_bss_end[];
 
 void bl_reset(void);
 void bl_fault(void);
+void bl_fault_end(void);
 void bl_tick(void);
 
 /* The binding block before binding: magic, this build's version, no authority, no hash. */
@@ -124,13 +122,22 @@ NO_IDIOMS size_t strlen(const char *text)
     return length;
 }
 
-/* Also forgets what the run before a reset, or a command, has left on the stack. */
-void bl_hal_clear_stack(void)
+/* In assembly, because a function with a frame of its own would have to spare that frame, and with
+ * it what its caller's last callee has left in the same place. Registers that a call may change are
+ * cleared as well. */
+__attribute__((naked)) void bl_hal_clear_stack(void)
 {
-    uint32_t *end = (uint32_t *)((uintptr_t)__builtin_frame_address(0) - PAINT_MARGIN);
-
-    for (volatile uint32_t *at = bl_stack_bottom; at < end; at++)
-        *at = STACK_PAINT;
+    __asm__ volatile("ldr r0, =bl_stack_bottom\n"
+                     "mov r1, sp\n"
+                     "ldr r2, =" PAINT_TEXT "\n"
+                     "1: cmp r0, r1\n"
+                     "bhs 2f\n"
+                     "stmia r0!, {r2}\n"
+                     "b 1b\n"
+                     "2: movs r3, #0\n"
+                     "mov r12, r3\n"
+                     "bx lr\n"
+                     ".ltorg");
 }
 
 void bl_reset(void)
@@ -151,10 +158,21 @@ void bl_tick(void)
 {
 }
 
-/* A bus fault or an interrupt that nobody asked for: keep nothing, answer nothing. */
-void bl_fault(void)
+/* Keep nothing, answer nothing. Entered with an empty stack. */
+__attribute__((used)) void bl_fault_end(void)
 {
+    bl_hal_clear_stack();
     bl_main_wipe();
     for (;;)
         __asm__ volatile("wfi");
+}
+
+/* A bus fault or an interrupt that nobody asked for. What was interrupted does not go on, and its
+ * frames may hold secrets: start at the stack's top, so that all of them lie in what is cleared. */
+__attribute__((naked)) void bl_fault(void)
+{
+    __asm__ volatile("ldr r0, =bl_stack_top\n"
+                     "mov sp, r0\n"
+                     "bl bl_fault_end\n"
+                     ".ltorg");
 }
