@@ -4,27 +4,23 @@
 Everything listens on loopback. Only processes started here are ended, each by its own id.
 """
 import contextlib
-import hashlib
-import hmac
 import json
 import os
-import pty
-import re
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
-import urllib.parse
-import base64
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LPA_BUILD", os.path.join(TOP, "build"))
+sys.path.insert(0, os.path.join(TOP, "examples"))
+
+from authenticator import secret_of, shown_on_terminal, totp  # noqa: E402 (the phone of the demonstration)
 
 EXIT_OK, EXIT_UNIT, EXIT_USAGE, EXIT_TARGET, EXIT_DENIED, EXIT_VERIFY, EXIT_REMOTE, EXIT_AUDIT = range(8)
 
@@ -35,13 +31,6 @@ def program(name):
 
 def bootloader():
     return os.path.join(BUILD, "device-fw", "bootloader.bin")
-
-
-def totp(secret, step, digits=6):
-    digest = hmac.new(secret, struct.pack(">Q", step), hashlib.sha1).digest()
-    offset = digest[-1] & 15
-    number = struct.unpack(">I", digest[offset:offset + 4])[0] & 0x7FFFFFFF
-    return str(number % 10 ** digits).zfill(digits)
 
 
 class Finished:
@@ -173,13 +162,11 @@ class Lab:
 
     def add_tester(self, name, role="tester"):
         command = [program("lpa-kms"), "tester", "add", "--dir", self.path("kms"), name, "--role", role]
-        shown, code = on_terminal(command)
-        found = re.search(r"otpauth://totp/\S+", shown)
-        if code != 0 or not found:
+        shown, code = shown_on_terminal(command)
+        secret = secret_of(shown)
+        if code != 0 or secret is None:
             raise AssertionError(f"tester add: exit {code}: {shown}")
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(found.group(0)).query)
-        text = query["secret"][0]
-        return Tester(name, base64.b32decode(text + "=" * (-len(text) % 8)))
+        return Tester(name, secret)
 
     def lot_show(self, lot):
         return json.loads(self.kms("lot", "show", "--dir", self.path("kms"), lot, "--json").out)
@@ -272,25 +259,6 @@ class Board:
     def cycle(self, *options):
         self.off()
         self.power(*options)
-
-
-def on_terminal(command, env=None):
-    """Run a command on a pseudo-terminal; what it showed and its exit code."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execvpe(command[0], command, env or os.environ)
-    shown = b""
-    while True:
-        try:
-            part = os.read(fd, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    _, status = os.waitpid(pid, 0)
-    os.close(fd)
-    return shown.decode("utf-8", "replace"), os.waitstatus_to_exitcode(status)
 
 
 # -- relays between station and the rest ------------------------------------------------------------------------------
@@ -404,6 +372,18 @@ class Tap:
     def end(self):
         print(f"1..{self.count}", flush=True)
         return 1 if self.failed else 0
+
+
+def run_cases(cases, make_line):
+    """Run the cases whose names have a word of the command line in them, or all, on one line; the exit code."""
+    tap = Tap()
+    wanted = sys.argv[1:]
+    with Lab() as lab:
+        line = make_line(lab)
+        for name, case in cases:
+            if not wanted or any(word in name for word in wanted):
+                tap.case(name, case, line)
+    return tap.end()
 
 
 def units_of(result):

@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 
-from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_UNIT, EXIT_USAGE, EXIT_VERIFY, Lab,
-                 Tap, Tester, expect, program, totp, units_of)
+from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_USAGE, EXIT_VERIFY,
+                 Tester, expect, program, run_cases, totp, units_of)
 
 
 def refused(result, code, *words):
@@ -379,16 +379,5 @@ CASES = [
 ]
 
 
-def main():
-    tap = Tap()
-    wanted = sys.argv[1:]
-    with Lab() as lab:
-        line = Line(lab)
-        for name, case in CASES:
-            if not wanted or any(word in name for word in wanted):
-                tap.case(name, case, line)
-    return tap.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(CASES, Line))

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_UNIT, EXIT_USAGE, EXIT_VERIFY, Lab, Tap, expect,
-                 program, units_of)
+from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_UNIT, EXIT_USAGE, EXIT_VERIFY,
+                 expect, program, run_cases, units_of)
 
 
 def summary_of(result):
@@ -346,16 +346,5 @@ CASES = [
 ]
 
 
-def main():
-    tap = Tap()
-    wanted = sys.argv[1:]
-    with Lab() as lab:
-        line = Line(lab)
-        for name, case in CASES:
-            if not wanted or any(word in name for word in wanted):
-                tap.case(name, case, line)
-    return tap.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(CASES, Line))
