@@ -25,6 +25,7 @@ struct session {
     const struct sim_serve_opts *opts;
     struct base_log log;
     struct sim_board *board;
+    struct sim_link *link;
     struct sim_server *server;
     FILE *trace;
     int stop_fd;
@@ -73,8 +74,16 @@ static enum base_status make_board(struct session *session, struct base_err *err
     if (status != BASE_OK) {
         return status;
     }
-    sim_probe_set_fault(session->board->probe, &opts->probe_fault);
-    sim_chip_set_power_cut(session->board->chip, &opts->power_cut);
+    session->link = sim_link_new(session->board);
+    if (session->link == NULL) {
+        return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for the board's connection");
+    }
+    for (unsigned i = 0; i < opts->fault_count && status == BASE_OK; i++) {
+        status = sim_link_add_fault(session->link, &opts->faults[i], err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
     if (opts->trace != NULL) {
         session->trace = fopen(opts->trace, "we");
         if (session->trace == NULL) {
@@ -163,7 +172,7 @@ static enum base_status run_session(struct session *session, struct base_err *er
     printf("board %s on tcp:127.0.0.1:%u\n", session->opts->uid_text,
         (unsigned)sim_server_port(session->server));
     (void)fflush(stdout);
-    status = sim_server_run(session->server, session->board, session->stop_fd, err);
+    status = sim_server_run(session->server, session->link, session->stop_fd, err);
     if (status == BASE_OK) {
         status = save_board(session, err);
     }
@@ -180,6 +189,7 @@ static enum base_status run_session(struct session *session, struct base_err *er
 static void end_session(struct session *session)
 {
     sim_server_close(session->server);
+    sim_link_free(session->link);
     sim_board_free(session->board);
     if (session->trace != NULL) {
         (void)fclose(session->trace);

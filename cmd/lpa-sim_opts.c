@@ -67,111 +67,26 @@ static enum base_status parse_number(const char *name, const char *text, uint64_
     return BASE_OK;
 }
 
-static enum base_status bad_fault(struct base_err *err, const char *text)
-{
-    return base_err_set(err, BASE_E_ARG, "option", 0,
-        "--fault does not know \"%s\"; it takes cut-request=N, cut-reply=N, flip-bit=TRANSFER:BIT "
-        "or power-cut=OP:before|during|after[:PATTERN]",
-        text);
-}
-
-/* A number from 1 up to the end of the text or to a colon, which is skipped. */
-static bool take_number(const char **text, uint64_t *ret_value)
-{
-    char *end = NULL;
-    if (**text < '0' || **text > '9') {
-        return false;
-    }
-    errno = 0;
-    unsigned long long value = strtoull(*text, &end, 0);
-    if (errno != 0 || (*end != '\0' && *end != ':')) {
-        return false;
-    }
-    *text = *end == ':' ? end + 1 : end;
-    *ret_value = value;
-    return true;
-}
-
-static bool take_word(const char **text, const char *word)
-{
-    size_t length = strlen(word);
-    char after = strncmp(*text, word, length) == 0 ? (*text)[length] : 'x';
-    if (after != '\0' && after != ':') {
-        return false;
-    }
-    *text += length + (after == ':' ? 1 : 0);
-    return true;
-}
-
-static bool parse_power_cut(const char *text, struct sim_power_cut *ret_cut)
-{
-    struct sim_power_cut cut = { 0 };
-    uint64_t pattern = 0;
-    if (!take_number(&text, &cut.operation) || cut.operation == 0) {
-        return false;
-    }
-    if (take_word(&text, "before")) {
-        cut.when = SIM_CUT_BEFORE;
-    } else if (take_word(&text, "during")) {
-        cut.when = SIM_CUT_DURING;
-    } else if (take_word(&text, "after")) {
-        cut.when = SIM_CUT_AFTER;
-    } else {
-        return false;
-    }
-    if (*text != '\0' && (!take_number(&text, &pattern) || pattern > UINT32_MAX)) {
-        return false;
-    }
-    cut.pattern = (uint32_t)pattern;
-    *ret_cut = cut;
-    return *text == '\0';
-}
-
-static bool parse_probe_fault(
-    const char *text, enum sim_probe_fault_kind kind, struct sim_probe_fault *ret_fault)
-{
-    struct sim_probe_fault fault = { .kind = kind };
-    uint64_t bit = 0;
-    if (!take_number(&text, &fault.number) || fault.number == 0) {
-        return false;
-    }
-    if (kind == SIM_PROBE_FAULT_FLIP_BIT && (!take_number(&text, &bit) || bit > UINT32_MAX)) {
-        return false;
-    }
-    fault.bit = (uint32_t)bit;
-    *ret_fault = fault;
-    return *text == '\0';
-}
-
 static enum base_status parse_fault(
     const char *text, struct sim_serve_opts *opts, struct base_err *err)
 {
-    static const struct {
-        const char *prefix;
-        enum sim_probe_fault_kind kind; /**< NONE: power cut */
-    } kinds[] = {
-        { "cut-request=", SIM_PROBE_FAULT_CUT_REQUEST },
-        { "cut-reply=", SIM_PROBE_FAULT_CUT_REPLY },
-        { "flip-bit=", SIM_PROBE_FAULT_FLIP_BIT },
-        { "power-cut=", SIM_PROBE_FAULT_NONE },
-    };
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        size_t length = strlen(kinds[i].prefix);
-        if (strncmp(text, kinds[i].prefix, length) != 0) {
-            continue;
-        }
-        bool power = kinds[i].kind == SIM_PROBE_FAULT_NONE;
-        if (power ? opts->power_cut.when != SIM_CUT_NONE
-                  : opts->probe_fault.kind != SIM_PROBE_FAULT_NONE) {
-            return base_err_set(err, BASE_E_ARG, "option", 0,
-                "only one fault of the probe and one power cut can be planned; leave out %s", text);
-        }
-        bool known = power ? parse_power_cut(text + length, &opts->power_cut)
-                           : parse_probe_fault(text + length, kinds[i].kind, &opts->probe_fault);
-        return known ? BASE_OK : bad_fault(err, text);
+    struct sim_fault fault;
+    enum base_status status = sim_fault_parse(text, &fault, err);
+    if (status != BASE_OK) {
+        return status;
     }
-    return bad_fault(err, text);
+    for (unsigned i = 0; i < opts->fault_count; i++) {
+        if (opts->faults[i].kind == fault.kind && sim_fault_is_single(fault.kind)) {
+            return base_err_set(err, BASE_E_ARG, "option", 0,
+                "only one fault of this kind can be planned; leave out %s", text);
+        }
+    }
+    if (opts->fault_count == SIM_SERVE_FAULTS_MAX) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "no more than %u faults can be planned; leave out %s", SIM_SERVE_FAULTS_MAX, text);
+    }
+    opts->faults[opts->fault_count++] = fault;
+    return BASE_OK;
 }
 
 static enum base_status parse_uid(

@@ -5,13 +5,15 @@
 /** @file Command line of "lpa-sim serve". */
 
 #include "sim/board.h"
+#include "sim/fault.h"
 
 #define SIM_SERVE_SYNOPSIS                                                                         \
     "--listen 127.0.0.1:PORT [--port-file F] [--board FILE] [--uid 16HEX] [--seed N] "             \
     "[--packet-size N] [--packet-count N] [--round-trip-us N] [--realtime] [--fault FAULT] ... "   \
     "[--trace FILE] [--stats-file FILE] [--verbose]"
 
-#define SIM_UID_TEXT_SIZE 17
+#define SIM_UID_TEXT_SIZE    17
+#define SIM_SERVE_FAULTS_MAX 32U
 
 struct sim_serve_opts {
     const char *listen;
@@ -23,8 +25,8 @@ struct sim_serve_opts {
     bool verbose;
     char uid_text[SIM_UID_TEXT_SIZE];
     struct sim_board_opts board_opts;
-    struct sim_probe_fault probe_fault;
-    struct sim_power_cut power_cut;
+    struct sim_fault faults[SIM_SERVE_FAULTS_MAX];
+    unsigned fault_count;
 };
 
 /**

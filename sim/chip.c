@@ -143,6 +143,17 @@ static enum sim_event next_event(const struct sim_chip *chip)
     return next;
 }
 
+static bool cut_at_instruction(struct sim_chip *chip)
+{
+    uint64_t planned = chip->hooks.cut_instruction;
+    if (planned == 0 || chip->cm0.instructions + 1 < planned)
+        return false;
+    sim_chip_set_power_cut_instruction(chip, 0);
+    chip->cm0.stopped = false;
+    sim_chip_set_power(chip, false);
+    return true;
+}
+
 void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
 {
     while (chip->time_ps < time_ps) {
@@ -151,10 +162,12 @@ void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
         uint64_t due = chip->event_ps[next];
         uint64_t limit = due < time_ps ? due : time_ps;
         run_cores(chip, limit);
-        if (chip->cm0.stopped) { /* a test's stop: time stands where the core stands */
+        if (chip->cm0.stopped) { /* time stands where the core stands */
             if (chip->cm0.now_ps > chip->time_ps)
                 chip->time_ps = chip->cm0.now_ps;
-            break;
+            if (cut_at_instruction(chip))
+                continue;
+            break; /* a test's stop */
         }
         if (chip->cm0.now_ps < limit) { /* yielded: something changed */
             if (chip->cm0.now_ps > chip->time_ps)
@@ -288,6 +301,22 @@ void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *c
     static const struct sim_power_cut none = { .when = SIM_CUT_NONE };
     chip->hooks.cut = cut != NULL ? *cut : none;
     chip->event_ps[SIM_EVENT_CUT] = SIM_NEVER;
+}
+
+void sim_chip_set_power_cut_instruction(struct sim_chip *chip, uint64_t number)
+{
+    uint64_t done = chip->cm0.instructions;
+    chip->hooks.cut_instruction = number;
+    if (number == 0)
+        chip->cm0.insn_limit = UINT64_MAX;
+    else
+        chip->cm0.insn_limit = number - 1 > done ? number - 1 : done;
+}
+
+void sim_chip_set_flash_time(struct sim_chip *chip, uint32_t percent)
+{
+    chip->hooks.flash_percent =
+        percent < SIM_FLASH_TIME_MAX_PERCENT ? percent : SIM_FLASH_TIME_MAX_PERCENT;
 }
 
 static struct sim_access ap_access(struct sim_chip *chip, enum sim_ap ap)

@@ -112,6 +112,15 @@ uint64_t sim_chip_flash_operations(const struct sim_chip *chip);
  * sim_chip_set_power(chip, false) until somebody turns the supply on again. */
 void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *cut);
 
+/** Plan one power cut before the CM0+ executes its @p number th instruction since the chip was made
+ * (0: none). Not together with sim_chip_test_run_…() of sim/chip_test.h. */
+void sim_chip_set_power_cut_instruction(struct sim_chip *chip, uint64_t number);
+
+#define SIM_FLASH_TIME_MAX_PERCENT 10000U
+/** Operations on flash take that much of their time from now on; 100 is what the datasheet says,
+ * 0 counts as 100, and more than the maximum as the maximum. */
+void sim_chip_set_flash_time(struct sim_chip *chip, uint32_t percent);
+
 /** True while the supply is on. */
 bool sim_chip_powered(const struct sim_chip *chip);
 

@@ -150,6 +150,8 @@ struct sim_hooks {
     sim_chip_test_flash_fn flash_fn;
     void *flash_user;
     struct sim_power_cut cut;
+    uint64_t cut_instruction; /**< of the CM0+, from 1; 0 = none */
+    uint32_t flash_percent;   /**< 0 = 100 */
 };
 
 struct sim_chip {

@@ -118,7 +118,8 @@ void sim_flash_start(
     op->address = address;
     op->length = length;
     op->start_ps = now;
-    op->end_ps = now + (is_erase ? ERASE_PS : PROGRAM_PS);
+    uint32_t percent = chip->hooks.flash_percent != 0 ? chip->hooks.flash_percent : 100;
+    op->end_ps = now + (is_erase ? ERASE_PS : PROGRAM_PS) / 100 * percent;
     if (!is_erase)
         memcpy(op->data, data, SIM_ROW_SIZE);
     sim_event_at(chip, SIM_EVENT_FLASH, op->end_ps);

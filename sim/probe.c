@@ -258,14 +258,6 @@ void sim_probe_target_lost(struct sim_probe *probe)
     sim_swd_power_on(&probe->swd);
 }
 
-void sim_probe_set_fault(struct sim_probe *probe, const struct sim_probe_fault *fault)
-{
-    static const struct sim_probe_fault none = { .kind = SIM_PROBE_FAULT_NONE };
-    probe->fault = fault != NULL ? *fault : none;
-    probe->fault_count = 0;
-    probe->flip_in = -1;
-}
-
 void sim_probe_set_trace(struct sim_probe *probe, FILE *trace)
 {
     probe->trace = trace;
@@ -280,6 +272,7 @@ void sim_probe_get_stats(const struct sim_probe *probe, struct sim_probe_stats *
         .swclk_clocks = probe->swd.clocks,
         .transfers = probe->transfers,
         .waits = probe->swd.waits,
+        .flipped_bits = probe->flipped_bits,
         .virtual_time_ps = probe->swd.time_ps,
     };
 }

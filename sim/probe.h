@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "sim/chip.h"
+#include "sim/fault.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,7 @@ struct sim_probe_stats {
     uint64_t swclk_clocks;
     uint64_t transfers;       /**< SWD packets, the probe's own repeats included */
     uint64_t waits;           /**< WAIT acknowledges on the wire */
+    uint64_t flipped_bits;    /**< inverted by planned faults */
     uint64_t virtual_time_ps; /**< since the chip was made */
 };
 
@@ -121,6 +123,19 @@ void sim_probe_target_lost(struct sim_probe *probe);
 
 /** NULL = no fault. Copied. */
 void sim_probe_set_fault(struct sim_probe *probe, const struct sim_probe_fault *fault);
+
+/** Plan a fault of the SWD wire beside those that stand: SIM_FAULT_FLIP_BIT to
+ * SIM_FAULT_WRITE_FAULT of sim/fault.h. A rate of bit errors replaces the one before. BASE_E_ARG.
+ */
+BASE_MUST_CHECK
+enum base_status sim_probe_add_fault(
+    struct sim_probe *probe, const struct sim_fault *fault, struct base_err *err);
+
+/** Forget every planned fault of the probe and the wire. */
+void sim_probe_clear_faults(struct sim_probe *probe);
+
+/** The target loses its supply at the @p clock th SWCLK cycle from now; 0 = it does not. */
+void sim_probe_set_power_cut(struct sim_probe *probe, uint64_t clock);
 
 /** One readable line per request and response; NULL = none. Borrowed. */
 void sim_probe_set_trace(struct sim_probe *probe, FILE *trace);

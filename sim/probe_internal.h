@@ -8,6 +8,8 @@
 #include "sim/probe.h"
 #include "sim/swd.h"
 
+#define PROBE_WIRE_FAULTS_MAX 32U
+
 #define DAP_OK    0x00U
 #define DAP_ERROR 0xFFU
 
@@ -96,6 +98,13 @@ struct sim_probe {
     uint64_t fault_count; /**< requests or SWD packets since the fault was set */
     int64_t flip_in;      /**< cycles until the inverted one, -1 none */
 
+    struct sim_fault wire_faults[PROBE_WIRE_FAULTS_MAX]; /**< numbers count all transfers */
+    unsigned wire_fault_count;
+    uint64_t error_ppb; /**< of cycles inverted at random, in parts per billion */
+    uint64_t error_random;
+    uint64_t flipped_bits;
+    uint64_t cut_clock; /**< SWCLK cycle at which the target loses its supply, 0 none */
+
     uint64_t packets;
     uint64_t request_bytes;
     uint64_t response_bytes;
@@ -124,6 +133,14 @@ void probe_swd_set_swclk(struct sim_probe *probe, bool level);
 
 /** Level of SWDIO as the probe would read it now. */
 bool probe_swd_read_swdio(const struct sim_probe *probe);
+
+/* --- probe_fault.c --- */
+
+/** An SWD packet begins. */
+void probe_fault_transfer(struct sim_probe *probe);
+
+/** Before each SWCLK cycle. True: what is on the wire is inverted. */
+bool probe_fault_cycle(struct sim_probe *probe);
 
 /* --- probe_transfer.c: DAP_Transfer, DAP_TransferBlock, DAP_WriteABORT --- */
 

@@ -5,11 +5,7 @@
 
 static bool clock_bit(struct sim_probe *probe, bool bit, bool drive)
 {
-    bool flip = false;
-    if (probe->flip_in >= 0) {
-        flip = probe->flip_in == 0;
-        probe->flip_in--;
-    }
+    bool flip = probe_fault_cycle(probe);
     bool level = sim_swd_clock(&probe->swd, bit != flip, drive);
     probe->swclk = true;
     /* What the host drives is damaged on its way to the target, the rest on its way to the host. */
@@ -129,22 +125,10 @@ static uint8_t accepted(struct sim_probe *probe, bool read, uint32_t *data)
     return ack;
 }
 
-static void start_transfer(struct sim_probe *probe)
-{
-    probe->transfers++;
-    if (probe->fault.kind == SIM_PROBE_FAULT_FLIP_BIT) {
-        probe->fault_count++;
-        if (probe->fault_count == probe->fault.number) {
-            probe->flip_in = probe->fault.bit;
-            probe->fault.kind = SIM_PROBE_FAULT_NONE;
-        }
-    }
-}
-
 uint8_t probe_swd_transfer(struct sim_probe *probe, uint8_t request, uint32_t *data)
 {
     bool read = (request & DAP_REQ_RNW) != 0;
-    start_transfer(probe);
+    probe_fault_transfer(probe);
     put_request(probe, request);
     probe->swdio_driven = false;
     turn(probe);

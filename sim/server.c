@@ -19,6 +19,7 @@
 /* Room for a full set of outstanding packets; what does not fit waits in the socket. */
 #define INPUT_SIZE     (64U * (SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET))
 #define IDLE_CREDIT_US INT64_C(1000000)
+#define US_PER_MS      1000
 
 struct sim_server {
     struct sim_server_opts opts;
@@ -26,8 +27,9 @@ struct sim_server {
     int client; /**< -1 none */
     uint16_t port;
     bool stopped;
-    bool waiting; /**< more had arrived before the last response was sent */
-    size_t used;  /**< bytes in input */
+    bool waiting;          /**< more had arrived before the last response was sent */
+    struct sim_link *link; /**< borrowed, while serving */
+    size_t used;           /**< bytes in input */
     uint8_t input[INPUT_SIZE];
 };
 
@@ -96,31 +98,31 @@ void sim_server_close(struct sim_server *server)
     free(server);
 }
 
-static void drop_client(struct sim_server *server, struct sim_board *board, const char *why)
+static void drop_client(struct sim_server *server, const char *why)
 {
     base_log(server->opts.log, BASE_LOG_DEBUG, "client gone: %s", why);
     (void)close(server->client);
     server->client = -1;
     server->used = 0;
     server->waiting = false;
-    sim_probe_disconnected(board->probe);
+    sim_link_reset(server->link);
     if (server->opts.on_disconnect != NULL) {
         server->opts.on_disconnect(server->opts.user);
     }
 }
 
 /* Wait for one socket or the stop signal. Returns false on a failure of poll itself. */
-static bool wait_for(struct sim_server *server, int fd, short events, int stop_fd)
+static bool wait_for(struct sim_server *server, int fd, short events, int stop_fd, int timeout_ms)
 {
     struct pollfd fds[2] = { { .fd = stop_fd, .events = POLLIN }, { .fd = fd, .events = events } };
     int ready;
     do {
-        ready = poll(fds, 2, -1);
+        ready = poll(fds, 2, timeout_ms);
     } while (ready < 0 && errno == EINTR);
     if (fds[0].revents != 0) {
         server->stopped = true;
     }
-    return ready > 0;
+    return ready >= 0;
 }
 
 /* Returns false when the client is gone or the server is told to stop. */
@@ -132,7 +134,7 @@ static bool send_all(struct sim_server *server, const uint8_t *data, size_t leng
             data += sent;
             length -= (size_t)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!wait_for(server, server->client, POLLOUT, stop_fd) || server->stopped) {
+            if (!wait_for(server, server->client, POLLOUT, stop_fd, -1) || server->stopped) {
                 return false;
             }
         } else if (errno != EINTR) {
@@ -142,10 +144,20 @@ static bool send_all(struct sim_server *server, const uint8_t *data, size_t leng
     return true;
 }
 
-static bool send_response(struct sim_server *server, uint8_t *frame, ssize_t payload, int stop_fd)
+/* Replies that have arrived by now. */
+static const char *send_replies(struct sim_server *server, int stop_fd)
 {
-    sim_server_header((size_t)payload, frame);
-    return send_all(server, frame, SIM_SERVER_HEADER_SIZE + (size_t)payload, stop_fd);
+    uint8_t header[SIM_SERVER_HEADER_SIZE];
+    const struct sim_link_reply *reply;
+    while ((reply = sim_link_peek(server->link, base_clock_mono_us(server->opts.clock))) != NULL) {
+        sim_server_header(reply->length, header);
+        if (!send_all(server, header, sizeof(header), stop_fd) ||
+            !send_all(server, reply->data, reply->length, stop_fd)) {
+            return "cannot send";
+        }
+        sim_link_pop(server->link);
+    }
+    return NULL;
 }
 
 /* Take what has arrived meanwhile; an end of the stream is found again by the next read. */
@@ -160,35 +172,39 @@ static void top_up(struct sim_server *server)
 /* The request at this place of the input, with all its responses. Returns what ended the
  * connection, NULL if nothing did. */
 static const char *serve_request(
-    struct sim_server *server, struct sim_board *board, size_t at, size_t length, int stop_fd)
+    struct sim_server *server, size_t at, size_t length, int stop_fd, bool *ret_busy)
 {
-    uint8_t frame[SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET];
-    uint8_t *payload = frame + SIM_SERVER_HEADER_SIZE;
     const uint8_t *request = server->input + at + SIM_SERVER_HEADER_SIZE;
-    sim_probe_set_back_to_back(board->probe, server->waiting);
-    ssize_t answered = sim_board_exec(board, request, length, payload, SIM_PROBE_MAX_PACKET);
-    if (answered == SIM_PROBE_CUT) {
+    int64_t now_us = base_clock_mono_us(server->opts.clock);
+    switch (sim_link_request(server->link, now_us, request, length, server->waiting)) {
+    case SIM_LINK_CUT:
         return "planned fault";
+    case SIM_LINK_BUSY:
+        *ret_busy = true;
+        return NULL;
+    case SIM_LINK_STALLED: /* a stream has no endpoints to halt: the request is lost */
+        sim_link_clear_stall(server->link);
+        break;
+    case SIM_LINK_TAKEN:
+        break;
+    }
+    if (sim_link_in_stalled(server->link)) {
+        sim_link_clear_stall(server->link);
     }
     /* A host that sends its next request before it has this response does not pay the way there
      * and back again. */
     top_up(server);
     server->waiting = server->used > at + SIM_SERVER_HEADER_SIZE + length;
-    while (answered > 0) {
-        if (!send_response(server, frame, answered, stop_fd)) {
-            return "cannot send";
-        }
-        answered = sim_probe_next(board->probe, payload, SIM_PROBE_MAX_PACKET);
-    }
-    return NULL;
+    return send_replies(server, stop_fd);
 }
 
 /* Execute every whole request that has been received. */
-static const char *serve_input(struct sim_server *server, struct sim_board *board, int stop_fd)
+static const char *serve_input(struct sim_server *server, int stop_fd)
 {
-    const char *end = NULL;
+    const char *end = send_replies(server, stop_fd);
     size_t at = 0;
-    while (end == NULL) {
+    bool busy = false;
+    while (end == NULL && !busy) {
         size_t length = 0;
         enum sim_frame frame = sim_server_parse(server->input + at, server->used - at, &length);
         if (frame == SIM_FRAME_BAD) {
@@ -197,28 +213,26 @@ static const char *serve_input(struct sim_server *server, struct sim_board *boar
         if (frame != SIM_FRAME_REQUEST) {
             break;
         }
-        end = serve_request(server, board, at, length, stop_fd);
-        at += SIM_SERVER_HEADER_SIZE + length;
+        end = serve_request(server, at, length, stop_fd, &busy);
+        at += busy ? 0 : SIM_SERVER_HEADER_SIZE + length;
     }
     server->used -= at;
     memmove(server->input, server->input + at, server->used);
     return end;
 }
 
-static void read_client(struct sim_server *server, struct sim_board *board, int stop_fd)
+static void read_client(struct sim_server *server, int stop_fd)
 {
     ssize_t got = recv(server->client, server->input + server->used, INPUT_SIZE - server->used, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+    bool nothing = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    if (got <= 0 && !nothing && server->used < INPUT_SIZE) {
+        drop_client(server, got == 0 ? "closed" : strerrordesc_np(errno));
         return;
     }
-    if (got <= 0) {
-        drop_client(server, board, got == 0 ? "closed" : strerrordesc_np(errno));
-        return;
-    }
-    server->used += (size_t)got;
-    const char *end = serve_input(server, board, stop_fd);
+    server->used += got > 0 ? (size_t)got : 0;
+    const char *end = serve_input(server, stop_fd);
     if (end != NULL) {
-        drop_client(server, board, end);
+        drop_client(server, end);
     }
 }
 
@@ -238,7 +252,7 @@ static enum base_status accept_client(struct sim_server *server, struct base_err
     return BASE_OK;
 }
 
-static void credit_idle(struct sim_server *server, struct sim_board *board, int64_t since_us)
+static void credit_idle(struct sim_server *server, int64_t since_us)
 {
     if (!server->opts.realtime) {
         return;
@@ -248,32 +262,45 @@ static void credit_idle(struct sim_server *server, struct sim_board *board, int6
         waited_us = IDLE_CREDIT_US;
     }
     if (waited_us > 0) {
-        sim_probe_pass_us(board->probe, (uint64_t)waited_us);
+        sim_probe_pass_us(sim_link_board(server->link)->probe, (uint64_t)waited_us);
     }
 }
 
+/* How long nothing will happen by itself, for poll(). */
+static int quiet_ms(const struct sim_server *server)
+{
+    int64_t next_us = sim_link_next_us(server->link);
+    if (server->client < 0 || next_us == INT64_MAX) {
+        return -1;
+    }
+    int64_t left_us = next_us - base_clock_mono_us(server->opts.clock);
+    return left_us <= 0 ? 0 : (int)((left_us + US_PER_MS - 1) / US_PER_MS);
+}
+
 enum base_status sim_server_run(
-    struct sim_server *server, struct sim_board *board, int stop_fd, struct base_err *err)
+    struct sim_server *server, struct sim_link *link, int stop_fd, struct base_err *err)
 {
     enum base_status status = BASE_OK;
+    server->link = link;
     while (status == BASE_OK && !server->stopped) {
         bool connected = server->client >= 0;
         int64_t since_us = base_clock_mono_us(server->opts.clock);
-        if (!wait_for(server, connected ? server->client : server->listener, POLLIN, stop_fd)) {
+        if (!wait_for(server, connected ? server->client : server->listener, POLLIN, stop_fd,
+                quiet_ms(server))) {
             return base_err_errno(err, BASE_E_IO, errno, "cannot wait for a client");
         }
-        credit_idle(server, board, since_us);
+        credit_idle(server, since_us);
         if (server->stopped) {
             break;
         }
         if (connected) {
-            read_client(server, board, stop_fd);
+            read_client(server, stop_fd);
         } else {
             status = accept_client(server, err);
         }
     }
     if (server->client >= 0) {
-        drop_client(server, board, "server stops");
+        drop_client(server, "server stops");
     }
     return status;
 }

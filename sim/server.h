@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sim/board.h"
+#include "sim/link.h"
 
 #define SIM_SERVER_SIGNATURE   UINT32_C(0x00504144)
 #define SIM_SERVER_HEADER_SIZE 8U
@@ -63,14 +63,14 @@ enum base_status sim_server_open(
 uint16_t sim_server_port(const struct sim_server *server);
 
 /**
- * Serve the board until @p stop_fd becomes readable. Clients come and go; a broken stream or a cut
- * by a planned fault ends one connection only.
+ * Serve the board on @p link until @p stop_fd becomes readable. Clients come and go; a broken
+ * stream or a cut by a planned fault ends one connection only.
  *
  * @return BASE_OK when stopped; BASE_E_IO when the machine's sockets fail
  */
 BASE_MUST_CHECK
 enum base_status sim_server_run(
-    struct sim_server *server, struct sim_board *board, int stop_fd, struct base_err *err);
+    struct sim_server *server, struct sim_link *link, int stop_fd, struct base_err *err);
 
 /** Accepts NULL. */
 void sim_server_close(struct sim_server *server);

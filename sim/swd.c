@@ -181,7 +181,7 @@ static void request_bit(struct sim_swd *swd, bool bit)
     bool parity_ok = swd_parity(covered) == ((request & SWD_HEADER_PARITY) != 0);
     bool framed = (request & SWD_HEADER_STOP) == 0 && (request & SWD_HEADER_PARK) != 0;
     if (!parity_ok || !framed || !sim_swd_sync(swd) || swd->phase != SIM_SWD_REQUEST ||
-        !swd_dp_request(swd)) {
+        swd_count_down(&swd->forced_silence) || !swd_dp_request(swd)) {
         enter(swd, SIM_SWD_LOST);
         return;
     }

@@ -22,7 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SIM_SWD_DPIDR UINT32_C(0x6BA02477)
+#define SIM_SWD_DPIDR    UINT32_C(0x6BA02477)
+#define SIM_SWD_FOR_EVER UINT32_MAX
 
 /** What the switch sequences of the SWJ-DP select (ADIv5.2 §B5.2, §B5.3). */
 enum sim_swd_mode {
@@ -85,6 +86,12 @@ struct sim_swd {
     bool pending_read;    /**< its result belongs in the read buffer */
     bool pending_compare; /**< pushed verify or compare against this value */
     uint32_t compare_value;
+
+    /* Set by whoever makes the target misbehave; SIM_SWD_FOR_EVER never counts down. */
+    uint32_t forced_silence; /**< requests that nobody answers */
+    uint32_t forced_waits;   /**< requests answered WAIT, those aside that never are */
+    bool forced_fault;       /**< the next request finds a sticky error */
+    bool forced_write_fault; /**< the next AP write fails after it was acknowledged */
 };
 
 /** A debug port as after power-on, at the chip's present time, SWCLK 1 MHz. @p target_id is the

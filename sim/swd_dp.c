@@ -233,9 +233,13 @@ static void dp_read(struct sim_swd *swd, uint8_t address)
 static uint8_t decide(struct sim_swd *swd, uint8_t address, bool ap, bool read)
 {
     if (ap || !always_ok(swd, address, read)) {
-        if (!finish_pending(swd)) {
+        if (!finish_pending(swd) || swd_count_down(&swd->forced_waits)) {
             swd->sticky &= ~CTRL_READOK;
             return refuse(swd, SWD_ACK_WAIT);
+        }
+        if (swd->forced_fault) {
+            swd->forced_fault = false;
+            swd->sticky |= CTRL_STICKYERR;
         }
         if ((swd->sticky & CTRL_STICKY) != 0) {
             swd->sticky &= ~CTRL_READOK;
@@ -286,6 +290,11 @@ bool swd_dp_write(struct sim_swd *swd, bool parity_ok)
     }
     if ((swd->request & SWD_HEADER_APNDP) != 0) {
         sim_chip_run_until(swd->chip, swd->time_ps);
+        if (swd->forced_write_fault) {
+            swd->forced_write_fault = false;
+            swd->sticky |= CTRL_STICKYERR;
+            return true;
+        }
         launch(swd, address, false, swd->data);
         return true;
     }

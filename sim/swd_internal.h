@@ -32,6 +32,16 @@ static inline bool swd_parity(uint32_t value)
     return __builtin_parity(value) != 0;
 }
 
+/** One of a number of forced answers; false: none is left. */
+static inline bool swd_count_down(uint32_t *count)
+{
+    if (*count == 0) {
+        return false;
+    }
+    *count -= *count != SIM_SWD_FOR_EVER ? 1 : 0;
+    return true;
+}
+
 /** Reset values of every debug port register and access port. */
 void swd_dp_reset(struct sim_swd *swd);
 

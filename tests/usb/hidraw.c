@@ -18,7 +18,7 @@
  */
 void hidraw_ring(struct usb_node *node)
 {
-    if (!node->rung && node->pty >= 0 && usb_probe_report_ready(node->probe)) {
+    if (!node->rung && node->pty >= 0 && usb_probe_report_ready(node->probe, usb_node_now_us())) {
         static const char bell = 1;
         node->rung = write(node->pty, &bell, 1) == 1;
     }
@@ -33,7 +33,8 @@ static void give_report(struct usb_node *node, UMockdevIoctlClient *client)
     node->rung = false;
     /* What the byte overwrote must count as changed when the report is copied back. */
     (void)umockdev_ioctl_data_reload(arg, NULL);
-    size_t length = usb_probe_report_in(node->probe, arg->data, (size_t)arg->data_len);
+    size_t length =
+        usb_probe_report_in(node->probe, usb_node_now_us(), arg->data, (size_t)arg->data_len);
     umockdev_ioctl_client_complete(client, (glong)length, 0);
     hidraw_ring(node);
 }
@@ -64,22 +65,84 @@ static gboolean handle_read(UMockdevIoctlBase *base, UMockdevIoctlClient *client
     return TRUE;
 }
 
+/* Hand one output report to the probe. False: it is not taken yet. */
+static bool give_request(struct usb_node *node, UMockdevIoctlClient *client)
+{
+    const UMockdevIoctlData *arg = umockdev_ioctl_client_get_arg(client);
+    if (arg->data_len < 1) {
+        umockdev_ioctl_client_complete(client, -1, EINVAL);
+        return true;
+    }
+    /* The first byte is the report's id, which these reports do not have. */
+    enum sim_link_result result = usb_probe_report_out(
+        node->probe, usb_node_now_us(), arg->data + 1, (size_t)arg->data_len - 1);
+    struct sim_link *link = usb_probe_link(node->probe);
+    if (result == SIM_LINK_BUSY) {
+        return false;
+    }
+    /* The kernel's driver clears halts by itself. */
+    sim_link_clear_stall(link);
+    if (result == SIM_LINK_CUT) {
+        umockdev_ioctl_client_complete(client, -1, ENODEV);
+        usb_node_cut(node);
+    } else if (result == SIM_LINK_STALLED) {
+        umockdev_ioctl_client_complete(client, -1, EPIPE);
+    } else {
+        umockdev_ioctl_client_complete(client, arg->data_len, 0);
+    }
+    return true;
+}
+
+static void serve_writes(struct usb_node *node)
+{
+    UMockdevIoctlClient *client;
+    while (!node->gone && (client = g_queue_pop_head(node->writes)) != NULL) {
+        if (umockdev_ioctl_client_get_connected(client) && !give_request(node, client)) {
+            g_queue_push_head(node->writes, client);
+            break;
+        }
+        g_object_unref(client);
+    }
+}
+
+static gboolean wake(gpointer user);
+
+/* Everything that can move now, and a look at what comes later by itself. */
+static void serve(struct usb_node *node)
+{
+    serve_writes(node);
+    if (node->gone) {
+        return;
+    }
+    hidraw_ring(node);
+    serve_reads(node);
+    int64_t next_us = sim_link_next_us(usb_probe_link(node->probe));
+    if (next_us != INT64_MAX && next_us > usb_node_now_us()) {
+        usb_node_later(wake, node, NULL, next_us);
+    }
+}
+
+static gboolean wake(gpointer user)
+{
+    struct usb_node *node = user;
+    g_mutex_lock(node->mutex);
+    if (!node->gone) {
+        serve(node);
+    }
+    g_mutex_unlock(node->mutex);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean handle_write(UMockdevIoctlBase *base, UMockdevIoctlClient *client, gpointer user)
 {
     (void)base;
     struct usb_node *node = user;
-    UMockdevIoctlData *arg = umockdev_ioctl_client_get_arg(client);
     g_mutex_lock(node->mutex);
     if (node->gone) {
         umockdev_ioctl_client_complete(client, -1, ENODEV);
-    } else if (arg->data_len < 1) {
-        umockdev_ioctl_client_complete(client, -1, EINVAL);
     } else {
-        /* The first byte is the report's id, which these reports do not have. */
-        usb_probe_report_out(node->probe, arg->data + 1, (size_t)arg->data_len - 1);
-        umockdev_ioctl_client_complete(client, arg->data_len, 0);
-        hidraw_ring(node);
-        serve_reads(node);
+        g_queue_push_tail(node->writes, g_object_ref(client));
+        serve(node);
     }
     g_mutex_unlock(node->mutex);
     return TRUE;
@@ -149,6 +212,7 @@ void hidraw_init(struct usb_node *node)
 {
     node->pty = -1;
     node->reads = g_queue_new();
+    node->writes = g_queue_new();
     node->hid_handler = umockdev_ioctl_base_new();
     (void)g_signal_connect(node->hid_handler, "handle-ioctl", G_CALLBACK(handle_ioctl), node);
     (void)g_signal_connect(node->hid_handler, "handle-read", G_CALLBACK(handle_read), node);
@@ -161,18 +225,28 @@ void hidraw_done(struct usb_node *node)
         g_queue_free_full(node->reads, g_object_unref);
         node->reads = NULL;
     }
+    if (node->writes != NULL) {
+        g_queue_free_full(node->writes, g_object_unref);
+        node->writes = NULL;
+    }
     g_clear_object(&node->hid_handler);
+}
+
+static void refuse(GQueue *clients, int failure)
+{
+    UMockdevIoctlClient *client;
+    while ((client = g_queue_pop_head(clients)) != NULL) {
+        if (umockdev_ioctl_client_get_connected(client)) {
+            umockdev_ioctl_client_complete(client, -1, failure);
+        }
+        g_object_unref(client);
+    }
 }
 
 void hidraw_unplug(struct usb_node *node)
 {
-    UMockdevIoctlClient *client;
-    while ((client = g_queue_pop_head(node->reads)) != NULL) {
-        if (umockdev_ioctl_client_get_connected(client)) {
-            umockdev_ioctl_client_complete(client, -1, EIO);
-        }
-        g_object_unref(client);
-    }
+    refuse(node->reads, EIO);
+    refuse(node->writes, ENODEV);
     node->rung = false;
     /* Readers see a hang-up when the last descriptor of this end is gone; its number stays
      * umockdev's to close. */

@@ -63,14 +63,16 @@ static enum base_status start_command(struct session *session, struct base_err *
 static int wait_for_command(struct session *session)
 {
     for (;;) {
-        struct pollfd fds[3] = {
+        struct pollfd fds[4] = {
             { .fd = session->child_fd, .events = POLLIN },
             { .fd = session->signal_fd, .events = POLLIN },
             { .fd = usb_control_fd(session->control), .events = POLLIN },
+            { .fd = usb_host_event_fd(session->rack.host), .events = POLLIN },
         };
-        if (poll(fds, 3, -1) < 0 && errno != EINTR) {
+        if (poll(fds, 4, usb_rack_due_ms(&session->rack)) < 0 && errno != EINTR) {
             break;
         }
+        usb_rack_attend(&session->rack);
         if (fds[2].revents != 0) {
             usb_control_serve(session->control, &session->rack);
         }

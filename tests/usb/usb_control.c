@@ -85,6 +85,13 @@ static enum base_status obey(
     if (count < 2 || end == words[1] || *end != '\0' || board >= rack->opts->boards) {
         return base_err_set(err, BASE_E_ARG, "usb-host", 0, "which board?");
     }
+    if (strcmp(words[0], "fault") == 0 && count == 3) {
+        return usb_rack_fault(rack, (unsigned)board, words[2], err);
+    }
+    if (strcmp(words[0], "clear-faults") == 0) {
+        usb_rack_clear_faults(rack, (unsigned)board);
+        return BASE_OK;
+    }
     if (strcmp(words[0], "unplug") == 0) {
         usb_rack_unplug(rack, (unsigned)board);
         return BASE_OK;

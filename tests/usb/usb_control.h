@@ -10,6 +10,8 @@
  *
  *   unplug BOARD
  *   plug BOARD [serial=TEXT] [port=1-N]
+ *   fault BOARD FAULT        as sim/fault.h writes them
+ *   clear-faults BOARD
  *
  * From a shell or Python any stream socket will do.
  */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define RECORD_MAX      16384U
@@ -32,6 +33,7 @@ struct slot {
     char paths[SYS_PATHS][PATH_MAX_BYTES + 128];
     char usb_node[NODE_SIZE];
     char hid_node[NODE_SIZE]; /**< "" for v2 */
+    char pty_name[NODE_SIZE]; /**< of the HID node, "" for v2 */
 };
 
 struct usb_host {
@@ -43,6 +45,7 @@ struct usb_host {
     unsigned hub_count;
     unsigned next_devnum;
     unsigned next_hidraw;
+    int event_fd;
 };
 
 static enum base_status no_memory(struct base_err *err)
@@ -263,17 +266,26 @@ static enum base_status check_port(
     return BASE_OK;
 }
 
+static void tell_gone(void *user)
+{
+    const struct usb_host *host = user;
+    const uint64_t one = 1;
+    (void)!write(host->event_fd, &one, sizeof(one));
+}
+
 static struct usb_node *make_node(
-    struct usb_host *host, struct sim_board *board, const struct usb_probe_opts *opts)
+    struct usb_host *host, struct sim_link *link, const struct usb_probe_opts *opts)
 {
     struct usb_node *node = calloc(1, sizeof(*node));
-    struct usb_probe *probe = usb_probe_new(board, opts);
+    struct usb_probe *probe = usb_probe_new(link, opts);
     if (node == NULL || probe == NULL) {
         usb_probe_free(probe);
         free(node);
         return NULL;
     }
     usb_node_init(node, probe, &host->mutex);
+    node->on_gone = tell_gone;
+    node->user = host;
     return node;
 }
 
@@ -309,6 +321,7 @@ static enum base_status plug_into(
         int pty = umockdev_testbed_get_dev_fd(host->testbed, slot->hid_node);
         /* A child that held this end too would never see a hang-up. */
         (void)fcntl(pty, F_SETFD, FD_CLOEXEC);
+        (void)ptsname_r(pty, slot->pty_name, sizeof(slot->pty_name));
         slot->node->pty = pty;
         hidraw_ring(slot->node);
         usb_host_unlock(host);
@@ -316,7 +329,7 @@ static enum base_status plug_into(
     return status;
 }
 
-enum base_status usb_host_plug(struct usb_host *host, unsigned slot_index, struct sim_board *board,
+enum base_status usb_host_plug(struct usb_host *host, unsigned slot_index, struct sim_link *link,
     const struct usb_probe_opts *opts, const char *port, struct base_err *err)
 {
     if (slot_index >= USB_HOST_SLOTS || host->slots[slot_index].node != NULL) {
@@ -331,7 +344,7 @@ enum base_status usb_host_plug(struct usb_host *host, unsigned slot_index, struc
         return status;
     }
     struct slot *slot = &host->slots[slot_index];
-    slot->node = make_node(host, board, opts);
+    slot->node = make_node(host, link, opts);
     if (slot->node == NULL) {
         return no_memory(err);
     }
@@ -347,10 +360,9 @@ static void remove_device(struct usb_host *host, const char *path)
 
 /* umockdev notes the numbers of a device under its pseudo terminal's name, which will be used
  * again, and does not forget them. */
-static void forget_pty(struct usb_host *host, int pty)
+static void forget_pty(struct usb_host *host, char *name)
 {
-    char name[NODE_SIZE];
-    if (pty < 0 || ptsname_r(pty, name, sizeof(name)) != 0) {
+    if (name[0] == '\0') {
         return;
     }
     gchar *root = umockdev_testbed_get_root_dir(host->testbed);
@@ -366,9 +378,11 @@ void usb_host_unplug(struct usb_host *host, unsigned slot_index)
         return;
     }
     struct slot *slot = &host->slots[slot_index];
-    forget_pty(host, slot->node->pty);
+    forget_pty(host, slot->pty_name);
     usb_host_lock(host);
-    usb_node_unplug(slot->node);
+    if (!slot->node->gone) {
+        usb_node_unplug(slot->node);
+    }
     usb_host_unlock(host);
     (void)umockdev_testbed_detach_ioctl(host->testbed, slot->usb_node, NULL);
     if (slot->hid_node[0] != '\0') {
@@ -381,6 +395,25 @@ void usb_host_unplug(struct usb_host *host, unsigned slot_index)
     }
     host->retired = g_slist_prepend(host->retired, slot->node);
     memset(slot, 0, sizeof(*slot));
+}
+
+int usb_host_event_fd(const struct usb_host *host)
+{
+    return host->event_fd;
+}
+
+unsigned usb_host_fallen(struct usb_host *host)
+{
+    uint64_t count;
+    (void)!read(host->event_fd, &count, sizeof(count));
+    unsigned fallen = 0;
+    usb_host_lock(host);
+    while (fallen < USB_HOST_SLOTS &&
+           (host->slots[fallen].node == NULL || !host->slots[fallen].node->gone)) {
+        fallen++;
+    }
+    usb_host_unlock(host);
+    return fallen;
 }
 
 void usb_host_lock(struct usb_host *host)
@@ -401,6 +434,7 @@ enum base_status usb_host_new(struct usb_host **ret_host, struct base_err *err)
     }
     g_mutex_init(&host->mutex);
     host->testbed = umockdev_testbed_new();
+    host->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     host->next_devnum = FIRST_DEVNUM;
     enum base_status status = add_hub(host, SYS_PREFIX "/usb1", ROOT_HUB_NUMBER, err);
     if (status != BASE_OK) {
@@ -422,6 +456,9 @@ void usb_host_free(struct usb_host *host)
     /* Ends the worker thread, so that nothing uses the nodes any more. */
     g_object_unref(host->testbed);
     g_slist_free_full(host->retired, free_node);
+    if (host->event_fd >= 0) {
+        (void)close(host->event_fd);
+    }
     g_mutex_clear(&host->mutex);
     free(host);
 }

@@ -35,19 +35,26 @@ void usb_host_free(struct usb_host *host);
  * Plug a board into a port; the host gets an "add" event.
  *
  * @param slot  0 to USB_HOST_SLOTS - 1; nothing plugged there
- * @param board borrowed until the slot is unplugged, then untouched again
+ * @param link  borrowed until the slot is unplugged, then untouched again
  * @param port  "1-1" or, behind hubs that appear by themselves, "1-2.3"; NULL = slot + 1 on bus 1
  *
  * @return BASE_OK; BASE_E_ARG: the port is taken or no port; BASE_E_EXISTS: slot in use;
  *         BASE_E_NOMEM; BASE_E_INTERNAL: umockdev's sentence
  */
 BASE_MUST_CHECK
-enum base_status usb_host_plug(struct usb_host *host, unsigned slot, struct sim_board *board,
+enum base_status usb_host_plug(struct usb_host *host, unsigned slot, struct sim_link *link,
     const struct usb_probe_opts *opts, const char *port, struct base_err *err);
 
 /** Pull it out: transfers in flight fail, the host gets a "remove" event. No-op on an empty slot.
  */
 void usb_host_unplug(struct usb_host *host, unsigned slot);
+
+/** Readable when a fault has pulled a board out; usb_host_fallen() then says which, so that the
+ * caller can unplug it properly. */
+int usb_host_event_fd(const struct usb_host *host);
+
+/** A slot whose board a fault has pulled out; USB_HOST_SLOTS: none (any more). */
+unsigned usb_host_fallen(struct usb_host *host);
 
 /** Keep the responder from the boards while the caller looks at or changes them. */
 void usb_host_lock(struct usb_host *host);

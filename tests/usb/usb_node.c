@@ -21,7 +21,24 @@ void usb_node_done(struct usb_node *node)
 void usb_node_unplug(struct usb_node *node)
 {
     node->gone = true;
-    usb_probe_lost_supply(node->probe);
+    usb_probe_reset(node->probe);
     usbfs_unplug(node);
     hidraw_unplug(node);
+}
+
+void usb_node_cut(struct usb_node *node)
+{
+    usb_node_unplug(node);
+    if (node->on_gone != NULL) {
+        node->on_gone(node->user);
+    }
+}
+
+void usb_node_later(GSourceFunc fn, gpointer user, GDestroyNotify done, int64_t at_us)
+{
+    GSource *source = g_timeout_source_new(0);
+    g_source_set_ready_time(source, at_us);
+    g_source_set_callback(source, fn, user, done);
+    g_source_attach(source, g_main_context_get_thread_default());
+    g_source_unref(source);
 }

@@ -14,9 +14,11 @@
 #include <umockdev.h>
 
 struct usb_node {
-    struct usb_probe *probe; /**< borrowed */
-    GMutex *mutex;           /**< borrowed; held while the probe is used */
-    bool gone;               /**< unplugged: nothing but ENODEV from now on */
+    struct usb_probe *probe;     /**< borrowed */
+    GMutex *mutex;               /**< borrowed; held while the probe is used */
+    bool gone;                   /**< unplugged: nothing but ENODEV from now on */
+    void (*on_gone)(void *user); /**< a fault unplugged it; the mutex is held */
+    void *user;
 
     /* usbfs */
     UMockdevIoctlBase *usb_handler;
@@ -26,10 +28,23 @@ struct usb_node {
 
     /* hidraw */
     UMockdevIoctlBase *hid_handler;
-    int pty;       /**< umockdev's end of the node, -1 none */
-    bool rung;     /**< one byte waits in the pty */
-    GQueue *reads; /**< of UMockdevIoctlClient, waiting for a report */
+    int pty;        /**< umockdev's end of the node, -1 none */
+    bool rung;      /**< one byte waits in the pty */
+    GQueue *reads;  /**< of UMockdevIoctlClient, waiting for a report */
+    GQueue *writes; /**< of UMockdevIoctlClient, waiting to be taken */
 };
+
+/** Time of the replies, in microseconds. */
+static inline int64_t usb_node_now_us(void)
+{
+    return g_get_monotonic_time();
+}
+
+/** Run @p fn with the node in umockdev's thread, the caller's, at @p at_us. */
+void usb_node_later(GSourceFunc fn, gpointer user, GDestroyNotify done, int64_t at_us);
+
+/** A fault cut the connection; the mutex is held. */
+void usb_node_cut(struct usb_node *node);
 
 /** Make both handlers. */
 void usb_node_init(struct usb_node *node, struct usb_probe *probe, GMutex *mutex);

@@ -29,6 +29,11 @@ static const char help_text[] =
     "  --round-trip-us N     virtual time of a packet's way there and back (250)\n"
     "  --board FILE          keep the boards in FILE, or FILE.0, FILE.1, ...\n"
     "  --trace FILE          requests and replies\n"
+    "  --fault [BOARD/]FAULT...   as lpa-sim(1) lists them; cut-request and cut-reply unplug\n"
+    "  --replug 'MS [serial=TEXT] [port=1-N]'   what a fault unplugged comes back after MS\n"
+    "  --stale-padding       v1: reports end with bytes of the one before\n"
+    "  --hangs-when-pipelined   like old KitProg3 firmware with asynchronous transfers\n"
+    "  --buffers N           requests the probe really holds, others are lost\n"
     "While COMMAND runs, USB_HOST_CONTROL names a socket; see tests/usb/usb_control.h.\n";
 
 void usb_options_help(FILE *out)
@@ -56,6 +61,11 @@ enum kind {
     OPT_REALTIME,
     OPT_ROUND_TRIP,
     OPT_BOARD,
+    OPT_FAULT,
+    OPT_STALE,
+    OPT_HANGS,
+    OPT_BUFFERS,
+    OPT_REPLUG,
     OPT_TRACE,
 };
 
@@ -84,6 +94,11 @@ static const struct row {
     { "--round-trip-us", OPT_ROUND_TRIP, true },
     { "--board", OPT_BOARD, true },
     { "--trace", OPT_TRACE, true },
+    { "--fault", OPT_FAULT, true },
+    { "--stale-padding", OPT_STALE, false },
+    { "--hangs-when-pipelined", OPT_HANGS, false },
+    { "--buffers", OPT_BUFFERS, true },
+    { "--replug", OPT_REPLUG, true },
 };
 
 /* A number in a range, up to the end of the text; 0 and *ok false otherwise. */
@@ -121,6 +136,64 @@ static void add_port(struct usb_options *opts, const char *text, bool *ok)
     opts->ports[opts->port_count++] = text;
 }
 
+/* [BOARD/]FAULT */
+static void add_fault(struct usb_options *opts, const char *text, bool *ok)
+{
+    const char *slash = strchr(text, '/');
+    uint64_t board = 0;
+    if (slash != NULL) {
+        char digits[4] = "";
+        size_t length = (size_t)(slash - text);
+        if (length >= sizeof(digits)) {
+            *ok = false;
+            return;
+        }
+        memcpy(digits, text, length);
+        board = number(digits, 10, 0, USB_HOST_SLOTS - 1, ok);
+        text = slash + 1;
+    }
+    if (opts->fault_count == USB_OPTIONS_FAULTS_MAX ||
+        sim_fault_parse(text, &opts->faults[opts->fault_count], NULL) != BASE_OK) {
+        *ok = false;
+        return;
+    }
+    opts->fault_boards[opts->fault_count++] = (unsigned)board;
+}
+
+/* MS[ serial=TEXT][ port=1-N] */
+static void set_replug(struct usb_options *opts, const char *text, bool *ok)
+{
+    const char *blank = strchr(text, ' ');
+    size_t length = blank != NULL ? (size_t)(blank - text) : strlen(text);
+    char digits[12] = "";
+    if (length >= sizeof(digits)) {
+        *ok = false;
+        return;
+    }
+    memcpy(digits, text, length);
+    opts->replug = true;
+    opts->replug_ms = (uint32_t)number(digits, 10, 0, 600000, ok);
+    opts->replug_what = blank;
+}
+
+bool usb_options_word(const char *words, const char *key, char ret_value[USB_OPTIONS_WORD_MAX])
+{
+    size_t key_length = strlen(key);
+    for (const char *at = words; at != NULL; at = strchr(at, ' ')) {
+        at += strspn(at, " ");
+        if (strncmp(at, key, key_length) == 0) {
+            size_t length = strcspn(at + key_length, " ");
+            if (length >= USB_OPTIONS_WORD_MAX) {
+                return false;
+            }
+            memcpy(ret_value, at + key_length, length);
+            ret_value[length] = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool apply_text(struct usb_options *opts, enum kind kind, const char *value)
 {
     switch ((int)kind) {
@@ -138,6 +211,12 @@ static bool apply_text(struct usb_options *opts, enum kind kind, const char *val
         return true;
     case OPT_REALTIME:
         opts->realtime = true;
+        return true;
+    case OPT_STALE:
+        opts->stale_padding = true;
+        return true;
+    case OPT_HANGS:
+        opts->quirks.hangs_when_pipelined = true;
         return true;
     case OPT_SERIAL:
         opts->serial = value;
@@ -193,6 +272,15 @@ static bool apply(struct usb_options *opts, enum kind kind, const char *value)
         break;
     case OPT_REPORT_SIZE:
         opts->report_size = (uint16_t)number(value, 10, 8, SIM_PROBE_MAX_PACKET, &ok);
+        break;
+    case OPT_FAULT:
+        add_fault(opts, value, &ok);
+        break;
+    case OPT_BUFFERS:
+        opts->quirks.buffers = (uint8_t)number(value, 10, 1, UINT8_MAX, &ok);
+        break;
+    case OPT_REPLUG:
+        set_replug(opts, value, &ok);
         break;
     case OPT_ROUND_TRIP:
         opts->round_trip_us = (uint32_t)number(value, 10, 0, 10000000, &ok);

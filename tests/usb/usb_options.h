@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define USB_OPTIONS_FAULTS_MAX 32U
+
 struct usb_options {
     unsigned boards;
     bool hid;   /**< all boards are CMSIS-DAP v1 */
@@ -30,7 +32,15 @@ struct usb_options {
     const char *trace;
     const char *ports[USB_HOST_SLOTS];
     unsigned port_count;
-    char *const *command; /**< NULL-terminated */
+    struct sim_fault faults[USB_OPTIONS_FAULTS_MAX];
+    unsigned fault_boards[USB_OPTIONS_FAULTS_MAX]; /**< whose they are */
+    unsigned fault_count;
+    bool stale_padding;
+    struct sim_link_quirks quirks;
+    bool replug;             /**< a board that a fault pulled out comes back */
+    uint32_t replug_ms;      /**< after that much time */
+    const char *replug_what; /**< "serial=TEXT port=1-N", or NULL: as before */
+    char *const *command;    /**< NULL-terminated */
 };
 
 void usb_options_help(FILE *out);
@@ -40,11 +50,17 @@ BASE_MUST_CHECK
 enum base_status usb_options_parse(
     struct usb_options *ret_opts, int argc, char **argv, struct base_err *err);
 
+#define USB_OPTIONS_WORD_MAX 64U
+/** The value of "key=" in words separated by blanks, copied into @p ret_value; false: not there. */
+bool usb_options_word(const char *words, const char *key, char ret_value[USB_OPTIONS_WORD_MAX]);
+
 /** Boards and the host they are plugged into. */
 struct usb_rack {
     struct usb_host *host;
     const struct usb_options *opts; /**< borrowed */
     struct sim_board *boards[USB_HOST_SLOTS];
+    struct sim_link *links[USB_HOST_SLOTS];
+    int64_t replug_at_us[USB_HOST_SLOTS]; /**< 0 = not planned */
     FILE *trace;
 };
 
@@ -64,5 +80,19 @@ enum base_status usb_rack_plug(struct usb_rack *rack, unsigned index, const char
 
 /** Pull board @p index out; its chip loses its supply. */
 void usb_rack_unplug(struct usb_rack *rack, unsigned index);
+
+/** Plan a fault, as sim/fault.h writes it, for board @p index. */
+BASE_MUST_CHECK
+enum base_status usb_rack_fault(
+    struct usb_rack *rack, unsigned index, const char *text, struct base_err *err);
+
+/** Forget the faults of board @p index. */
+void usb_rack_clear_faults(struct usb_rack *rack, unsigned index);
+
+/** Unplug what faults have pulled out, and plug in again what is due. To be called when
+ * usb_host_event_fd() is readable or usb_rack_due_ms() have passed. */
+void usb_rack_attend(struct usb_rack *rack);
+/** Milliseconds until a board is to be plugged in again; -1: none is. */
+int usb_rack_due_ms(const struct usb_rack *rack);
 
 #endif

@@ -4,18 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than any probe's packet count, with room for what faults add. */
-#define REPLIES_MAX 512U
-
-struct reply {
-    size_t length;
-    size_t sent;      /**< v2: bytes handed over */
-    bool zlp_pending; /**< v2: an empty packet is still to follow */
-    uint8_t data[SIM_PROBE_MAX_PACKET];
-};
-
 struct usb_probe {
-    struct sim_board *board;
+    struct sim_link *link;
     struct usb_probe_opts opts;
     char manufacturer[USB_PROBE_TEXT_SIZE];
     char product[USB_PROBE_TEXT_SIZE];
@@ -24,10 +14,9 @@ struct usb_probe {
 
     uint8_t request[SIM_PROBE_MAX_PACKET];
     size_t request_length;
-    struct reply *replies; /**< ring of REPLIES_MAX */
-    unsigned first;
-    unsigned count;
-    int64_t idle_since_us; /**< by the clock of opts.realtime */
+    size_t sent;                          /**< v2: bytes of the first reply handed over */
+    int64_t idle_since_us;                /**< by the clock of opts.realtime */
+    uint8_t report[SIM_PROBE_MAX_PACKET]; /**< v1: the last input report */
 };
 
 static const char *keep(char *to, const char *text, const char *fallback)
@@ -41,13 +30,13 @@ static const char *keep(char *to, const char *text, const char *fallback)
     return to;
 }
 
-struct usb_probe *usb_probe_new(struct sim_board *board, const struct usb_probe_opts *opts)
+struct usb_probe *usb_probe_new(struct sim_link *link, const struct usb_probe_opts *opts)
 {
     struct usb_probe *probe = calloc(1, sizeof(*probe));
     if (probe == NULL) {
         return NULL;
     }
-    probe->board = board;
+    probe->link = link;
     probe->opts = *opts;
     probe->opts.manufacturer = keep(probe->manufacturer, opts->manufacturer, "lpa-sim");
     probe->opts.product = keep(probe->product, opts->product, "Simulated CMSIS-DAP");
@@ -56,20 +45,12 @@ struct usb_probe *usb_probe_new(struct sim_board *board, const struct usb_probe_
     if (opts->realtime != NULL) {
         probe->idle_since_us = base_clock_mono_us(opts->realtime);
     }
-    probe->replies = calloc(REPLIES_MAX, sizeof(*probe->replies));
-    if (probe->replies == NULL) {
-        usb_probe_free(probe);
-        return NULL;
-    }
     return probe;
 }
 
 void usb_probe_free(struct usb_probe *probe)
 {
-    if (probe != NULL) {
-        free(probe->replies);
-        free(probe);
-    }
+    free(probe);
 }
 
 const struct usb_probe_opts *usb_probe_get_opts(const struct usb_probe *probe)
@@ -77,48 +58,32 @@ const struct usb_probe_opts *usb_probe_get_opts(const struct usb_probe *probe)
     return &probe->opts;
 }
 
-struct sim_board *usb_probe_board(struct usb_probe *probe)
+struct sim_link *usb_probe_link(struct usb_probe *probe)
 {
-    return probe->board;
+    return probe->link;
+}
+
+static struct sim_probe *inside(const struct usb_probe *probe)
+{
+    return sim_link_board(probe->link)->probe;
 }
 
 void usb_probe_opened(struct usb_probe *probe)
 {
     probe->request_length = 0;
-    sim_probe_disconnected(probe->board->probe);
+    sim_probe_disconnected(inside(probe));
 }
 
-void usb_probe_lost_supply(struct usb_probe *probe)
+void usb_probe_reset(struct usb_probe *probe)
 {
-    usb_probe_opened(probe);
-    probe->first = 0;
-    probe->count = 0;
+    probe->request_length = 0;
+    probe->sent = 0;
+    sim_link_reset(probe->link);
 }
 
-bool usb_probe_naks(const struct usb_probe *probe)
+bool usb_probe_naks(struct usb_probe *probe, int64_t now_us)
 {
-    return probe->count >= sim_probe_packet_count(probe->board->probe);
-}
-
-static void add_reply(struct usb_probe *probe, const uint8_t *data, size_t length)
-{
-    if (probe->count == REPLIES_MAX) {
-        return;
-    }
-    struct reply *reply = &probe->replies[(probe->first + probe->count) % REPLIES_MAX];
-    probe->count++;
-    memcpy(reply->data, data, length);
-    reply->length = length;
-    reply->sent = 0;
-    bool full = length % (probe->opts.max_packet != 0 ? probe->opts.max_packet : 64U) == 0;
-    reply->zlp_pending =
-        !probe->opts.no_zlp && full && length < sim_probe_packet_size(probe->board->probe);
-}
-
-static void drop_reply(struct usb_probe *probe)
-{
-    probe->first = (probe->first + 1) % REPLIES_MAX;
-    probe->count--;
+    return sim_link_full(probe->link) || sim_link_busy(probe->link, now_us);
 }
 
 static void credit_idle(struct usb_probe *probe)
@@ -131,42 +96,37 @@ static void credit_idle(struct usb_probe *probe)
         idle_us = USB_PROBE_IDLE_CREDIT_US;
     }
     if (idle_us > 0) {
-        sim_probe_pass_us(probe->board->probe, (uint64_t)idle_us);
+        sim_probe_pass_us(inside(probe), (uint64_t)idle_us);
     }
 }
 
-static void execute(struct usb_probe *probe, const uint8_t *request, size_t length)
+static enum sim_link_result execute(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *request, size_t length)
 {
-    uint8_t response[SIM_PROBE_MAX_PACKET];
     credit_idle(probe);
-    /* A host that sends its next request before it fetched the last reply does not pay the way
-     * there and back again. */
-    sim_probe_set_back_to_back(probe->board->probe, probe->count > 0);
-    ssize_t answered = sim_board_exec(probe->board, request, length, response, sizeof(response));
-    while (answered > 0) {
-        add_reply(probe, response, (size_t)answered);
-        answered = sim_probe_next(probe->board->probe, response, sizeof(response));
-    }
+    bool queued = sim_link_waiting(probe->link) > 0;
+    enum sim_link_result result = sim_link_request(probe->link, now_us, request, length, queued);
     if (probe->opts.realtime != NULL) {
         probe->idle_since_us = base_clock_mono_us(probe->opts.realtime);
     }
+    return result;
 }
 
-static void end_request(struct usb_probe *probe)
+static enum sim_link_result end_request(struct usb_probe *probe, int64_t now_us)
 {
-    /* An empty transfer is no request. */
-    if (probe->request_length > 0) {
-        execute(probe, probe->request, probe->request_length);
-    }
+    size_t length = probe->request_length;
     probe->request_length = 0;
+    /* An empty transfer is no request. */
+    return length == 0 ? SIM_LINK_TAKEN : execute(probe, now_us, probe->request, length);
 }
 
-void usb_probe_bulk_out(
-    struct usb_probe *probe, const uint8_t *data, size_t length, bool end_marked)
+enum sim_link_result usb_probe_bulk_out(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *data, size_t length, bool end_marked)
 {
-    const size_t packet_size = sim_probe_packet_size(probe->board->probe);
+    const size_t packet_size = sim_probe_packet_size(inside(probe));
+    enum sim_link_result result = SIM_LINK_TAKEN;
     size_t left = length;
-    while (left > 0) {
+    while (left > 0 && result == SIM_LINK_TAKEN) {
         size_t take = packet_size - probe->request_length;
         take = take < left ? take : left;
         memcpy(probe->request + probe->request_length, data, take);
@@ -174,33 +134,55 @@ void usb_probe_bulk_out(
         data += take;
         left -= take;
         if (probe->request_length == packet_size) {
-            end_request(probe);
+            result = end_request(probe, now_us);
         }
     }
-    if (length % probe->opts.max_packet != 0 || length == 0 || end_marked) {
-        end_request(probe);
-    }
+    bool ends = length % probe->opts.max_packet != 0 || length == 0 || end_marked;
+    return ends && result == SIM_LINK_TAKEN ? end_request(probe, now_us) : result;
+}
+
+/* Next packet of the reply begun; its end is known by its length, an empty one included. */
+static size_t next_packet(struct usb_probe *probe, const struct sim_link_reply *reply)
+{
+    size_t left = reply->length - probe->sent;
+    return left < probe->opts.max_packet ? left : probe->opts.max_packet;
+}
+
+static bool ends_with_empty_packet(
+    const struct usb_probe *probe, const struct sim_link_reply *reply)
+{
+    return !probe->opts.no_zlp && reply->length % probe->opts.max_packet == 0 &&
+           reply->length < sim_probe_packet_size(inside(probe));
+}
+
+static void drop_reply(struct usb_probe *probe)
+{
+    sim_link_pop(probe->link);
+    probe->sent = 0;
 }
 
 enum usb_probe_in usb_probe_bulk_in(
-    struct usb_probe *probe, uint8_t *buffer, size_t capacity, size_t *have)
+    struct usb_probe *probe, int64_t now_us, uint8_t *buffer, size_t capacity, size_t *have)
 {
     const size_t max_packet = probe->opts.max_packet;
-    while (probe->count > 0) {
-        struct reply *reply = &probe->replies[probe->first];
-        size_t packet = reply->length - reply->sent;
-        packet = packet < max_packet ? packet : max_packet;
+    const struct sim_link_reply *reply;
+    if (sim_link_in_stalled(probe->link)) {
+        return USB_PROBE_IN_STALL;
+    }
+    while ((reply = sim_link_peek(probe->link, now_us)) != NULL) {
+        size_t packet = next_packet(probe, reply);
         if (packet > capacity - *have) {
             drop_reply(probe);
             return USB_PROBE_IN_OVERFLOW;
         }
-        memcpy(buffer + *have, reply->data + reply->sent, packet);
+        memcpy(buffer + *have, reply->data + probe->sent, packet);
         *have += packet;
-        reply->sent += packet;
-        if (reply->sent == reply->length && (packet < max_packet || !reply->zlp_pending)) {
+        probe->sent += packet;
+        bool all = probe->sent == reply->length;
+        /* An empty packet that is still to come when the buffer is full ends the next transfer. */
+        if (all && (packet < max_packet || !ends_with_empty_packet(probe, reply))) {
             drop_reply(probe);
         }
-        /* An empty packet that is still to come when the buffer is full ends the next transfer. */
         if (packet < max_packet || *have == capacity) {
             return USB_PROBE_IN_DONE;
         }
@@ -208,27 +190,36 @@ enum usb_probe_in usb_probe_bulk_in(
     return USB_PROBE_IN_WAIT;
 }
 
-void usb_probe_report_out(struct usb_probe *probe, const uint8_t *report, size_t length)
+enum sim_link_result usb_probe_report_out(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length)
 {
-    size_t packet_size = sim_probe_packet_size(probe->board->probe);
-    execute(probe, report, length < packet_size ? length : packet_size);
+    size_t packet_size = sim_probe_packet_size(inside(probe));
+    return execute(probe, now_us, report, length < packet_size ? length : packet_size);
 }
 
-bool usb_probe_report_ready(const struct usb_probe *probe)
+bool usb_probe_report_ready(struct usb_probe *probe, int64_t now_us)
 {
-    return probe->count > 0;
+    return sim_link_peek(probe->link, now_us) != NULL;
 }
 
-size_t usb_probe_report_in(struct usb_probe *probe, uint8_t *report, size_t capacity)
+size_t usb_probe_report_in(
+    struct usb_probe *probe, int64_t now_us, uint8_t *report, size_t capacity)
 {
-    if (probe->count == 0) {
+    const struct sim_link_reply *reply = sim_link_peek(probe->link, now_us);
+    if (reply == NULL) {
         return 0;
     }
-    const struct reply *reply = &probe->replies[probe->first];
-    size_t size = probe->opts.report_size < capacity ? probe->opts.report_size : capacity;
+    size_t size = reply->misshapen ? reply->length : probe->opts.report_size;
+    if (size > sizeof(probe->report)) {
+        size = sizeof(probe->report);
+    }
     size_t used = reply->length < size ? reply->length : size;
-    memset(report, 0, size);
-    memcpy(report, reply->data, used);
-    drop_reply(probe);
+    if (!probe->opts.stale_padding) {
+        memset(probe->report, 0, size);
+    }
+    memcpy(probe->report, reply->data, used);
+    size = size < capacity ? size : capacity;
+    memcpy(report, probe->report, size);
+    sim_link_pop(probe->link);
     return size;
 }

@@ -18,7 +18,7 @@
  */
 
 #include "base/clock.h"
-#include "sim/board.h"
+#include "sim/link.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,41 +41,44 @@ struct usb_probe_opts {
     uint8_t interface_class;    /**< v2 only; 0xFF, or 0 as KitProg3 has it */
     uint16_t max_packet;        /**< v2: bulk endpoints, 64 or 512 bytes */
     uint16_t report_size;       /**< v1: 64 to 1024 */
-    bool no_zlp;                /**< v2: replies are never ended by an empty packet */
+    bool stale_padding; /**< v1: a report ends with bytes of the one before, not with zeros */
+    bool no_zlp;        /**< v2: replies are never ended by an empty packet */
     /** Virtual time also moves while the host leaves the probe alone, by this clock, at most
      * USB_PROBE_IDLE_CREDIT_US at a time; NULL: it does not. */
     const struct base_clock *realtime;
 };
 
-/** NULL: no memory. The board is borrowed; strings are copied. */
-struct usb_probe *usb_probe_new(struct sim_board *board, const struct usb_probe_opts *opts);
+/** NULL: no memory. The link and the clock are borrowed; strings are copied. */
+struct usb_probe *usb_probe_new(struct sim_link *link, const struct usb_probe_opts *opts);
 
 /** Accepts NULL. */
 void usb_probe_free(struct usb_probe *probe);
 
 /** Strings as given, or their defaults; valid as long as the probe. */
 const struct usb_probe_opts *usb_probe_get_opts(const struct usb_probe *probe);
-struct sim_board *usb_probe_board(struct usb_probe *probe);
+struct sim_link *usb_probe_link(struct usb_probe *probe);
 
 /** A host opened the device afresh: an unfinished request is forgotten; replies are not. */
 void usb_probe_opened(struct usb_probe *probe);
 
-/** The device was unplugged: nothing it held is left. */
-void usb_probe_lost_supply(struct usb_probe *probe);
+/** The device was unplugged or reset: nothing it held is left. */
+void usb_probe_reset(struct usb_probe *probe);
 
-/** True while the probe holds as many replies as it has buffers and takes no more requests. */
-bool usb_probe_naks(const struct usb_probe *probe);
+/** True while the probe takes no more: it holds as many replies as it has buffers, or a fault. */
+bool usb_probe_naks(struct usb_probe *probe, int64_t now_us);
 
 /** v2: one OUT transfer, executed at once when it ends a request. @p end_marked: the host's
- * controller appends an empty packet if the last one is full. */
-void usb_probe_bulk_out(
-    struct usb_probe *probe, const uint8_t *data, size_t length, bool end_marked);
+ * controller appends an empty packet if the last one is full. Never SIM_LINK_BUSY after
+ * usb_probe_naks() said no. */
+enum sim_link_result usb_probe_bulk_out(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *data, size_t length, bool end_marked);
 
 /** How one IN transfer stands. */
 enum usb_probe_in {
     USB_PROBE_IN_WAIT, /**< no packet, or not the last one yet */
     USB_PROBE_IN_DONE,
     USB_PROBE_IN_OVERFLOW, /**< the device sent more than the buffer holds */
+    USB_PROBE_IN_STALL,
 };
 
 /**
@@ -84,15 +87,17 @@ enum usb_probe_in {
  * @param have  bytes of this transfer so far; moved on
  */
 enum usb_probe_in usb_probe_bulk_in(
-    struct usb_probe *probe, uint8_t *buffer, size_t capacity, size_t *have);
+    struct usb_probe *probe, int64_t now_us, uint8_t *buffer, size_t capacity, size_t *have);
 
 /** v1: one output report, without its id, as long as the host made it. */
-void usb_probe_report_out(struct usb_probe *probe, const uint8_t *report, size_t length);
+enum sim_link_result usb_probe_report_out(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length);
 
 /** v1: next input report; 0 when there is none. */
-size_t usb_probe_report_in(struct usb_probe *probe, uint8_t *report, size_t capacity);
+size_t usb_probe_report_in(
+    struct usb_probe *probe, int64_t now_us, uint8_t *report, size_t capacity);
 
 /** v1: an input report waits. */
-bool usb_probe_report_ready(const struct usb_probe *probe);
+bool usb_probe_report_ready(struct usb_probe *probe, int64_t now_us);
 
 #endif

@@ -13,6 +13,7 @@
 #define DEFAULT_BULK_PACKET 512U
 #define DEFAULT_HID_PACKET  64U
 #define BCD_DEVICE          0x0100U
+#define US_PER_MS           1000
 #define UID_TEXT_SIZE       17U
 
 static bool is_hid(const struct usb_options *opts, unsigned index)
@@ -61,6 +62,16 @@ static enum base_status make_board(struct usb_rack *rack, unsigned index, struct
     }
     if (status == BASE_OK) {
         sim_probe_set_trace(rack->boards[index]->probe, rack->trace);
+        rack->links[index] = sim_link_new(rack->boards[index]);
+        if (rack->links[index] == NULL) {
+            return base_err_set(err, BASE_E_NOMEM, "usb-host", 0, "no memory for a board's link");
+        }
+        sim_link_set_quirks(rack->links[index], &opts->quirks);
+    }
+    for (unsigned i = 0; i < opts->fault_count && status == BASE_OK; i++) {
+        if (opts->fault_boards[i] == index) {
+            status = sim_link_add_fault(rack->links[index], &opts->faults[i], err);
+        }
     }
     return status;
 }
@@ -90,9 +101,10 @@ static enum base_status plug(struct usb_rack *rack, unsigned index, const char *
         .max_packet = opts->max_packet != 0 ? opts->max_packet : (size >= 512 ? 512 : 64),
         .report_size = opts->report_size != 0 ? opts->report_size : size,
         .no_zlp = opts->no_zlp,
+        .stale_padding = opts->stale_padding,
         .realtime = opts->realtime ? base_clock_system() : NULL,
     };
-    return usb_host_plug(rack->host, index, rack->boards[index], &probe, port, err);
+    return usb_host_plug(rack->host, index, rack->links[index], &probe, port, err);
 }
 
 enum base_status usb_rack_open(
@@ -136,6 +148,7 @@ enum base_status usb_rack_close(struct usb_rack *rack, struct base_err *err)
         if (rack->boards[i] != NULL && status == BASE_OK) {
             status = save(rack, i, err);
         }
+        sim_link_free(rack->links[i]);
         sim_board_free(rack->boards[i]);
     }
     if (rack->trace != NULL) {
@@ -162,6 +175,7 @@ enum base_status usb_rack_plug(struct usb_rack *rack, unsigned index, const char
         return base_err_set(err, BASE_E_ARG, "usb-host", 0, "there is no board %u", index);
     }
     set_supply(rack, index, true);
+    rack->replug_at_us[index] = 0;
     return plug(rack, index, serial, port, err);
 }
 
@@ -170,5 +184,71 @@ void usb_rack_unplug(struct usb_rack *rack, unsigned index)
     if (index < rack->opts->boards) {
         usb_host_unplug(rack->host, index);
         set_supply(rack, index, false);
+    }
+}
+
+enum base_status usb_rack_fault(
+    struct usb_rack *rack, unsigned index, const char *text, struct base_err *err)
+{
+    struct sim_fault fault;
+    enum base_status status = sim_fault_parse(text, &fault, err);
+    if (status == BASE_OK) {
+        usb_host_lock(rack->host);
+        status = sim_link_add_fault(rack->links[index], &fault, err);
+        usb_host_unlock(rack->host);
+    }
+    return status;
+}
+
+void usb_rack_clear_faults(struct usb_rack *rack, unsigned index)
+{
+    usb_host_lock(rack->host);
+    sim_link_clear_faults(rack->links[index]);
+    usb_host_unlock(rack->host);
+}
+
+int usb_rack_due_ms(const struct usb_rack *rack)
+{
+    int64_t due_us = INT64_MAX;
+    for (unsigned i = 0; i < USB_HOST_SLOTS; i++) {
+        if (rack->replug_at_us[i] != 0 && rack->replug_at_us[i] < due_us) {
+            due_us = rack->replug_at_us[i];
+        }
+    }
+    if (due_us == INT64_MAX) {
+        return -1;
+    }
+    int64_t left_us = due_us - base_clock_mono_us(base_clock_system());
+    return left_us > 0 ? (int)(left_us / US_PER_MS) + 1 : 0;
+}
+
+static void plug_again(struct usb_rack *rack, unsigned index)
+{
+    char serial[USB_OPTIONS_WORD_MAX];
+    char port[USB_OPTIONS_WORD_MAX];
+    const char *what = rack->opts->replug_what != NULL ? rack->opts->replug_what : "";
+    bool other_serial = usb_options_word(what, "serial=", serial);
+    bool other_port = usb_options_word(what, "port=", port);
+    struct base_err err = { 0 };
+    if (usb_rack_plug(rack, index, other_serial ? serial : NULL, other_port ? port : NULL, &err) !=
+        BASE_OK) {
+        (void)fprintf(stderr, "usb-host: board %u does not come back: %s\n", index, err.message);
+    }
+}
+
+void usb_rack_attend(struct usb_rack *rack)
+{
+    int64_t now_us = base_clock_mono_us(base_clock_system());
+    for (unsigned i = usb_host_fallen(rack->host); i < USB_HOST_SLOTS;
+         i = usb_host_fallen(rack->host)) {
+        usb_rack_unplug(rack, i);
+        if (rack->opts->replug) {
+            rack->replug_at_us[i] = now_us + (int64_t)rack->opts->replug_ms * US_PER_MS;
+        }
+    }
+    for (unsigned i = 0; i < USB_HOST_SLOTS; i++) {
+        if (rack->replug_at_us[i] != 0 && rack->replug_at_us[i] <= now_us) {
+            plug_again(rack, i);
+        }
     }
 }

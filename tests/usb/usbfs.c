@@ -154,16 +154,27 @@ static bool is_in(const struct usbfs_urb *urb)
 
 static void run_out(struct usb_node *node, struct usbfs_urb *urb)
 {
-    if (usb_probe_naks(node->probe)) {
+    int64_t now_us = usb_node_now_us();
+    if (usb_probe_naks(node->probe, now_us)) {
         return;
     }
     static const uint8_t nothing[1];
     const uint8_t *data = urb->buffer != NULL ? urb->buffer->data : nothing;
     size_t length = urb->buffer != NULL ? (size_t)urb->buffer->data_len : 0;
-    usb_probe_bulk_out(
-        node->probe, data, length, (host_urb(urb)->flags & USBDEVFS_URB_ZERO_PACKET) != 0);
-    urb->have = length;
-    finish(urb, 0);
+    bool end_marked = (host_urb(urb)->flags & USBDEVFS_URB_ZERO_PACKET) != 0;
+    switch (usb_probe_bulk_out(node->probe, now_us, data, length, end_marked)) {
+    case SIM_LINK_STALLED:
+        finish(urb, -EPIPE);
+        break;
+    case SIM_LINK_CUT:
+        usb_node_cut(node);
+        break;
+    case SIM_LINK_BUSY:
+    case SIM_LINK_TAKEN:
+        urb->have = length;
+        finish(urb, 0);
+        break;
+    }
 }
 
 static void run_in(struct usb_node *node, struct usbfs_urb *urb)
@@ -171,12 +182,15 @@ static void run_in(struct usb_node *node, struct usbfs_urb *urb)
     size_t capacity = urb->buffer != NULL ? (size_t)urb->buffer->data_len : 0;
     uint8_t nothing[1];
     uint8_t *data = urb->buffer != NULL ? urb->buffer->data : nothing;
-    switch (usb_probe_bulk_in(node->probe, data, capacity, &urb->have)) {
+    switch (usb_probe_bulk_in(node->probe, usb_node_now_us(), data, capacity, &urb->have)) {
     case USB_PROBE_IN_DONE:
         finish(urb, 0);
         break;
     case USB_PROBE_IN_OVERFLOW:
         finish(urb, -EOVERFLOW);
+        break;
+    case USB_PROBE_IN_STALL:
+        finish(urb, -EPIPE);
         break;
     case USB_PROBE_IN_WAIT:
         break;
@@ -188,14 +202,14 @@ static void run_in(struct usb_node *node, struct usbfs_urb *urb)
 static void run_bulk(struct usb_node *node)
 {
     bool moved = true;
-    while (moved) {
+    while (moved && !node->gone) {
         moved = false;
         bool out_waits = false;
         bool in_waits = false;
         for (GList *at = node->urbs->head; at != NULL; at = at->next) {
             struct usbfs_urb *urb = at->data;
             bool in = is_in(urb);
-            if (urb->done || (in ? in_waits : out_waits)) {
+            if (urb->done || node->gone || (in ? in_waits : out_waits)) {
                 continue;
             }
             if (in) {
@@ -318,11 +332,8 @@ static void reap_or_wait(struct usb_node *node, UMockdevIoctlClient *client, UMo
         umockdev_ioctl_client_complete(client, -1, EAGAIN);
         return;
     }
-    GSource *later = g_timeout_source_new(0);
-    g_source_set_ready_time(later, g_get_monotonic_time() + IDLE_REAP_US);
-    g_source_set_callback(later, complete_empty, g_object_ref(client), g_object_unref);
-    g_source_attach(later, g_main_context_get_thread_default());
-    g_source_unref(later);
+    usb_node_later(
+        complete_empty, g_object_ref(client), g_object_unref, usb_node_now_us() + IDLE_REAP_US);
 }
 
 static int claim(struct usb_node *node, UMockdevIoctlClient *client)
@@ -394,9 +405,13 @@ static int simple_ioctl(
         return release(node, client);
     case USBDEVFS_SETCONFIGURATION:
     case USBDEVFS_SETINTERFACE:
+        return 0;
     case USBDEVFS_CLEAR_HALT:
     case USBDEVFS_RESETEP:
+        sim_link_clear_stall(usb_probe_link(node->probe));
+        return 0;
     case USBDEVFS_RESET:
+        usb_probe_reset(node->probe);
         return 0;
     case USBDEVFS_SUBMITURB:
         return submit(node, client, arg);

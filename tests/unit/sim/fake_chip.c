@@ -151,6 +151,24 @@ void sim_chip_set_power_cut(struct sim_chip *chip, const struct sim_power_cut *c
     (void)cut;
 }
 
+void sim_chip_set_power_cut_instruction(struct sim_chip *chip, uint64_t number)
+{
+    (void)chip;
+    (void)number;
+}
+
+void sim_chip_set_flash_time(struct sim_chip *chip, uint32_t percent)
+{
+    (void)chip;
+    (void)percent;
+}
+
+void sim_chip_set_vddio_mv(struct sim_chip *chip, uint16_t millivolt)
+{
+    (void)chip;
+    (void)millivolt;
+}
+
 enum base_status sim_chip_save(const struct sim_chip *chip, const char *path, struct base_err *err)
 {
     return base_file_replace(path, chip->memory, sizeof(chip->memory), 0600, err);

@@ -65,7 +65,7 @@ static void refused(void **state)
     }
     struct sim_serve_opts opts;
     assert_int_equal(
-        parse(WORDS("--fault", "cut-reply=1", "--fault", "cut-request=1"), &opts, NULL),
+        parse(WORDS("--fault", "flash-time=200", "--fault", "flash-time=300"), &opts, NULL),
         BASE_E_ARG);
     assert_int_equal(
         parse(WORDS("--fault", "power-cut=1:after", "--fault", "power-cut=1:after"), &opts, NULL),
@@ -85,8 +85,7 @@ static void defaults(void **state)
     assert_false(a.realtime);
     assert_int_equal(a.board_opts.probe.round_trip_us, 250);
     assert_int_equal(a.board_opts.restore_us, 100000);
-    assert_int_equal(a.probe_fault.kind, SIM_PROBE_FAULT_NONE);
-    assert_int_equal(a.power_cut.when, SIM_CUT_NONE);
+    assert_int_equal(a.fault_count, 0);
     /* Never the same chip or the same noise twice. */
     assert_string_not_equal(a.uid_text, b.uid_text);
     assert_true(a.board_opts.chip.trng_seed != b.board_opts.chip.trng_seed);
@@ -117,12 +116,14 @@ static void everything(void **state)
     assert_int_equal(opts.board_opts.probe.packet_count, 1);
     assert_int_equal(opts.board_opts.probe.round_trip_us, 0);
     assert_true(opts.realtime);
-    assert_int_equal(opts.power_cut.operation, 12);
-    assert_int_equal(opts.power_cut.when, SIM_CUT_DURING);
-    assert_int_equal(opts.power_cut.pattern, 0xFF);
-    assert_int_equal(opts.probe_fault.kind, SIM_PROBE_FAULT_FLIP_BIT);
-    assert_int_equal(opts.probe_fault.number, 3);
-    assert_int_equal(opts.probe_fault.bit, 45);
+    assert_int_equal(opts.fault_count, 2);
+    assert_int_equal(opts.faults[0].kind, SIM_FAULT_POWER_CUT);
+    assert_int_equal(opts.faults[0].number, 12);
+    assert_int_equal(opts.faults[0].when, SIM_CUT_DURING);
+    assert_int_equal(opts.faults[0].amount, 0xFF);
+    assert_int_equal(opts.faults[1].kind, SIM_FAULT_FLIP_BIT);
+    assert_int_equal(opts.faults[1].number, 3);
+    assert_int_equal(opts.faults[1].amount, 45);
 }
 
 int main(void)

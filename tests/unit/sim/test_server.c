@@ -22,6 +22,7 @@
 
 struct fixture {
     struct sim_board *board;
+    struct sim_link *link;
     struct sim_server *server;
     pthread_t thread;
     int stop_fd;
@@ -38,7 +39,7 @@ static void count_disconnect(void *user)
 static void *serve(void *user)
 {
     struct fixture *f = user;
-    f->result = sim_server_run(f->server, f->board, f->stop_fd, NULL);
+    f->result = sim_server_run(f->server, f->link, f->stop_fd, NULL);
     return NULL;
 }
 
@@ -56,6 +57,10 @@ static int start(void **state)
         sim_server_open(&opts, &f->server, NULL) != BASE_OK) {
         return 1;
     }
+    f->link = sim_link_new(f->board);
+    if (f->link == NULL) {
+        return 1;
+    }
     return pthread_create(&f->thread, NULL, serve, f);
 }
 
@@ -71,6 +76,7 @@ static int finish(void **state)
 {
     struct fixture *f = *state;
     sim_server_close(f->server);
+    sim_link_free(f->link);
     sim_board_free(f->board);
     (void)close(f->stop_fd);
     free(f);
