@@ -80,26 +80,37 @@ static void remember(struct lpa_audit *audit, const struct base_buf *note)
     (void)close(fd);
 }
 
-/* What the KMS answered becomes part of the log only after its signature was checked. */
-static enum base_status take_cosignature(struct lpa_audit *audit, uint64_t size,
-    struct base_buf *note, const char *line, struct base_err *err)
+/* What the KMS answered becomes part of the log only after its signature was checked. Our own was
+ * made a moment ago and is not checked again. */
+static enum base_status check_cosignature(
+    const struct lpa_audit *audit, const struct base_buf *note, struct base_err *err)
 {
     struct base_note_opened opened;
     struct base_err cause = { 0 };
+    if (audit->verifier_count < 2 || base_note_open(note->data, note->length, &audit->verifiers[1],
+                                         1, &opened, &cause) == BASE_OK) {
+        return BASE_OK;
+    }
+    return lpa_audit_refuse(err, "cosignature_bad",
+        "the KMS's cosignature of the log does not fit its key: %s; check that the station talks "
+        "to its own KMS",
+        cause.message);
+}
+
+static enum base_status take_cosignature(struct lpa_audit *audit, uint64_t size,
+    struct base_buf *note, const char *line, struct base_err *err)
+{
     enum base_status status = base_buf_append(note, line, strlen(line), err);
-    if (status != BASE_OK) {
-        return status;
+    if (status == BASE_OK) {
+        status = check_cosignature(audit, note, err);
     }
-    status = base_note_open(
-        note->data, note->length, audit->verifiers, audit->verifier_count, &opened, &cause);
-    bool witnessed = audit->verifier_count < 2 || (status == BASE_OK && opened.by[1].valid);
-    if (status != BASE_OK || !witnessed || note->length >= sizeof(audit->cosigned)) {
-        return lpa_audit_refuse(err, "cosignature_bad",
-            "the KMS's cosignature of the log does not fit its key: %s; check that the station "
-            "talks to its own KMS",
-            status == BASE_OK ? "it is missing" : cause.message);
+    if (status == BASE_OK && note->length >= sizeof(audit->cosigned)) {
+        status = lpa_audit_refuse(
+            err, "cosignature_bad", "the KMS's cosignature is longer than a note may be");
     }
-    status = store(audit, "checkpoint", note, err);
+    if (status == BASE_OK) {
+        status = store(audit, "checkpoint", note, err);
+    }
     if (status == BASE_OK) {
         memcpy(audit->cosigned, note->data, note->length);
         audit->cosigned[note->length] = '\0';

@@ -28,6 +28,7 @@ struct bench {
     uint8_t witness_root[32];
     unsigned witness_calls;
     bool away;
+    bool forge;            /**< cosign with another key of the same name */
     unsigned lost_replies; /**< so many answers get lost, though the request was carried out */
     struct base_clock clock;
     int64_t now_us;

@@ -186,6 +186,21 @@ static void test_a_rolled_back_log_is_a_gap_and_issues_nothing(void **state)
     lpa_audit_close(audit);
 }
 
+static void test_a_forged_cosignature_is_refused(void **state)
+{
+    struct bench *b = *state;
+    struct base_err err = { 0 };
+    struct lpa_audit *audit = bench_open(b, &err);
+    struct lpa_event event = bench_request();
+    struct lpa_intent intent = { 0 };
+    b->forge = true;
+    assert_int_equal(
+        lpa_audit_intent(audit, &event, bench_witness, b, &intent, &err), BASE_E_AUDIT);
+    assert_string_equal(err.code, "cosignature_bad");
+    assert_null(intent.record);
+    lpa_audit_close(audit);
+}
+
 static void test_a_known_checkpoint_shows_a_roll_back(void **state)
 {
     struct bench *b = *state;
@@ -253,6 +268,7 @@ int main(void)
         TEST(test_tamper_corpus),
         TEST(test_foreign_and_forged_signatures),
         TEST(test_a_rolled_back_log_is_a_gap_and_issues_nothing),
+        TEST(test_a_forged_cosignature_is_refused),
         TEST(test_a_known_checkpoint_shows_a_roll_back),
         TEST(test_a_torn_line_goes_only_when_nothing_covers_it),
     };
