@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Under usb-host with three boards of the same serial number: the programmer's USB cables. The one
+ * argument is the URL's scheme. */
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "programmer/link.h"
+#include "programmer/psoc6.h"
+#include "tests/usb/usb_control.h"
+
+static const char *scheme(void **state)
+{
+    return *state;
+}
+
+static struct prg_link *open_port(const char *kind, const char *port)
+{
+    char url[PRG_URL_SIZE];
+    struct prg_link *link = NULL;
+    struct base_err err = { .status = BASE_OK };
+    (void)snprintf(url, sizeof(url), "%s@%s", kind, port);
+    if (prg_link_open(url, NULL, &link, &err) != BASE_OK) {
+        fail_msg("%s", err.message);
+    }
+    return link;
+}
+
+/* One word over the whole way. */
+static enum base_status look(struct prg_link *link, struct base_err *err)
+{
+    struct prg_psoc6 *chip = NULL;
+    uint8_t id[4];
+    enum base_status status = prg_psoc6_new(link, &chip, err);
+    if (status == BASE_OK) {
+        status = prg_psoc6_attach(chip, 500, err);
+    }
+    if (status == BASE_OK) {
+        status = prg_psoc6_read(chip, 0x16000000, sizeof(id), id, err);
+    }
+    prg_psoc6_free(chip);
+    return status;
+}
+
+static void refuses_one_of_several(void **state)
+{
+    char url[64];
+    struct prg_link *link = NULL;
+    struct base_err err = { .status = BASE_OK };
+    (void)snprintf(url, sizeof(url), "%s:1209:0001:SAME", scheme(state));
+    assert_int_equal(prg_link_open(url, NULL, &link, &err), BASE_E_CONFIG);
+    assert_string_equal(err.code, "ambiguous_probe");
+    assert_non_null(strstr(err.message, "@1-2.3"));
+    base_err_clear(&err);
+    (void)snprintf(url, sizeof(url), "%s@1-9", scheme(state));
+    assert_int_equal(prg_link_open(url, NULL, &link, &err), BASE_E_LINK);
+    base_err_clear(&err);
+    (void)snprintf(url, sizeof(url), "%s@1-1", strcmp(scheme(state), "usb") == 0 ? "hid" : "usb");
+    assert_int_equal(prg_link_open(url, NULL, &link, &err), BASE_E_LINK);
+    assert_non_null(strstr(err.message, scheme(state)));
+}
+
+static void knows_who_it_speaks_to(void **state)
+{
+    struct prg_link *link = open_port(scheme(state), "1-2.3");
+    const struct prg_probe_info *probe = prg_link_probe(link);
+    assert_int_equal(probe->cable.vendor_id, 0x1209);
+    assert_int_equal(probe->cable.release, 0x0100);
+    assert_string_equal(probe->cable.serial, "SAME");
+    assert_string_equal(probe->cable.port, "1-2.3");
+    assert_string_equal(probe->model, "simulated");
+    assert_int_equal(probe->packet_size, 512);
+    assert_int_equal(probe->in_flight, 4);
+    assert_false(probe->lab_only);
+    prg_link_close(link);
+}
+
+/* Answers of every length, the multiples of the endpoint's packet among them. */
+static void carries_every_length(void **state)
+{
+    static uint8_t in[2048];
+    struct prg_link *link = open_port(scheme(state), "1-1");
+    struct prg_psoc6 *chip = NULL;
+    struct base_err err = { .status = BASE_OK };
+    enum prg_psoc6_acquire outcome = PRG_PSOC6_SILENT;
+    assert_int_equal(prg_psoc6_new(link, &chip, &err), BASE_OK);
+    assert_int_equal(prg_psoc6_acquire(chip, NULL, &outcome, &err), BASE_OK);
+    assert_int_equal(outcome, PRG_PSOC6_ACQUIRED);
+    for (uint32_t length = 4; length <= sizeof(in); length += 4) {
+        if (prg_psoc6_read(chip, 0x10000000, length, in, &err) != BASE_OK) {
+            fail_msg("%u bytes: %s", (unsigned)length, err.message);
+        }
+    }
+    prg_psoc6_free(chip);
+    prg_link_close(link);
+}
+
+static void tells_an_unplugged_probe(void **state)
+{
+    const struct base_clock *clock = base_clock_system();
+    struct prg_link *link = open_port(scheme(state), "1-1");
+    struct prg_link *other = open_port(scheme(state), "1-2.3");
+    struct base_err err = { .status = BASE_OK };
+    assert_int_equal(look(link, &err), BASE_OK);
+    assert_true(usb_control_send("unplug 0"));
+    int64_t begin_us = base_clock_mono_us(clock);
+    assert_int_equal(look(link, &err), BASE_E_LINK);
+    assert_true(base_clock_mono_us(clock) - begin_us < 3000000);
+    base_err_clear(&err);
+    assert_int_equal(prg_link_resync(link, &err), BASE_E_LINK);
+    base_err_clear(&err);
+    assert_int_equal(look(other, &err), BASE_OK);
+    prg_link_close(link);
+    assert_true(usb_control_send("plug 0"));
+    link = open_port(scheme(state), "1-1");
+    assert_int_equal(look(link, &err), BASE_OK);
+    assert_int_equal(look(other, &err), BASE_OK);
+    prg_link_close(other);
+    prg_link_close(link);
+}
+
+static void *work(void *user)
+{
+    struct base_err err = { .status = BASE_OK };
+    for (unsigned i = 0; i < 20 && err.status == BASE_OK; i++) {
+        (void)!look(user, &err);
+    }
+    return err.status == BASE_OK ? user : NULL;
+}
+
+static void serves_several_at_once(void **state)
+{
+    static const char *const ports[3] = { "1-1", "1-2.3", "1-3" };
+    struct prg_link *links[3];
+    pthread_t threads[3];
+    for (unsigned i = 0; i < 3; i++) {
+        links[i] = open_port(scheme(state), ports[i]);
+        assert_int_equal(pthread_create(&threads[i], NULL, work, links[i]), 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, links[i]);
+        prg_link_close(links[i]);
+    }
+}
+
+/* A second session on the same probe waits for the first one's end. */
+static void refuses_a_second_session(void **state)
+{
+    if (strcmp(scheme(state), "usb") == 0) {
+        struct prg_link *link = open_port("usb", "1-1");
+        struct prg_link *again = NULL;
+        struct base_err err = { .status = BASE_OK };
+        assert_int_equal(prg_link_open("usb@1-1", NULL, &again, &err), BASE_E_BUSY);
+        prg_link_close(link);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static char usb[] = "usb";
+    char *kind = argc > 1 ? argv[1] : usb;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(refuses_one_of_several, kind),
+        cmocka_unit_test_prestate(knows_who_it_speaks_to, kind),
+        cmocka_unit_test_prestate(carries_every_length, kind),
+        cmocka_unit_test_prestate(tells_an_unplugged_probe, kind),
+        cmocka_unit_test_prestate(serves_several_at_once, kind),
+        cmocka_unit_test_prestate(refuses_a_second_session, kind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
