@@ -126,7 +126,9 @@ static enum base_status check_numbers(
     if (request->deveui_count < request->allowance || request->deveui_count > UNITS_MAX ||
         request->deveui_first > UINT64_MAX - (uint64_t)request->deveui_count) {
         return base_err_set(err, BASE_E_ARG, "lot", request->deveui_count,
-            "the DevEUI range holds at least one per grant (%lld) and ends below the last EUI",
+            "a range of %lld DevEUIs from %016llx does not do: it needs one for each of the %lld "
+            "grants allowed, and must end below the last EUI",
+            (long long)request->deveui_count, (unsigned long long)request->deveui_first,
             (long long)request->allowance);
     }
     if (request->lorawan != PROTO_LORAWAN_1_0 && request->lorawan != PROTO_LORAWAN_1_1) {
