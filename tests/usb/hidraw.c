@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <umockdev.h>
+
 #define BUS_USB 3U
 
 /* The node is a pseudo terminal, which has no message boundaries and whose readers poll() it. So

@@ -90,6 +90,41 @@ static void test_many_in_flight(void **state)
     hid_close(second);
 }
 
+static void test_faults(void **state)
+{
+    hid_device *device = hid_open(VENDOR_ID, PRODUCT_ID, first_serial);
+    assert_non_null(device);
+    uint8_t reply[REPORT_MAX];
+    int size = (int)report_size(state);
+    assert_true(usb_control_send("fault 0 late=1:100"));
+    assert_true(usb_control_send("fault 0 duplicate=2"));
+    assert_true(usb_control_send("fault 0 short=3:2"));
+    assert_true(usb_control_send("fault 0 nak=4:50"));
+    ask(device, report_size(state), 0x00, 0xFE);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), 20), 0);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), size);
+    ask(device, report_size(state), 0x00, 0xFE);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), size);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), size);
+    ask(device, report_size(state), 0x00, 0xFE);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), 2);
+    ask(device, report_size(state), 0x00, 0xFE);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), size);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), 20), 0);
+    hid_close(device);
+}
+
+static void test_unplugged_by_a_fault(void **state)
+{
+    hid_device *device = hid_open(VENDOR_ID, PRODUCT_ID, second_serial);
+    assert_non_null(device);
+    uint8_t reply[REPORT_MAX + 1] = { 0 };
+    assert_true(usb_control_send("fault 1 cut-request=1"));
+    assert_int_equal(hid_write(device, reply, report_size(state) + 1), -1);
+    assert_int_equal(hid_read_timeout(device, reply, sizeof(reply), TIMEOUT_MS), -1);
+    hid_close(device);
+}
+
 static void test_unplug(void **state)
 {
     hid_device *device = hid_open(VENDOR_ID, PRODUCT_ID, first_serial);
@@ -116,7 +151,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(test_enumeration, &size),
         cmocka_unit_test_prestate(test_round_trip_and_silence, &size),
         cmocka_unit_test_prestate(test_many_in_flight, &size),
+        cmocka_unit_test_prestate(test_faults, &size),
         cmocka_unit_test_prestate(test_unplug, &size),
+        cmocka_unit_test_prestate(test_unplugged_by_a_fault, &size),
     };
 
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Under usb-host --v2 --boards 3 --port 1-1 --port 1-2.3: unmodified libusb on simulated probes. */
+/* Under usb-host --v2 --boards 3 --port 1-1 --port 1-2.3 --replug '50 serial=CHANGED': unmodified
+ * libusb on simulated probes. */
 #include "tests/usb/usb_control.h"
 
 #include <libusb.h>
@@ -139,6 +140,71 @@ static void test_boards_side_by_side(void **state)
     libusb_close(second);
 }
 
+static void test_halted_endpoints(void **state)
+{
+    libusb_device_handle *handle = open_board(*state, "1122334455667700");
+    uint8_t reply[PACKET];
+    int moved = 0;
+    assert_true(usb_control_send("fault 0 stall-out=1"));
+    memcpy(reply, info_size, sizeof(info_size));
+    assert_int_equal(
+        libusb_bulk_transfer(handle, OUT, reply, 2, &moved, TIMEOUT_MS), LIBUSB_ERROR_PIPE);
+    assert_int_equal(libusb_clear_halt(handle, OUT), 0);
+    assert_true(usb_control_send("fault 0 stall-in=1"));
+    ask(handle, info_size, sizeof(info_size));
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), LIBUSB_ERROR_PIPE);
+    assert_int_equal(libusb_clear_halt(handle, IN), 0);
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), sizeof(info_size_reply));
+    libusb_close(handle);
+}
+
+static void test_late_and_refused(void **state)
+{
+    libusb_device_handle *handle = open_board(*state, "1122334455667700");
+    uint8_t reply[PACKET];
+    int moved = 0;
+    assert_true(usb_control_send("fault 0 late=1:150"));
+    ask(handle, info_size, sizeof(info_size));
+    assert_int_equal(get(handle, reply, 20), LIBUSB_ERROR_TIMEOUT);
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), sizeof(info_size_reply));
+    assert_true(usb_control_send("fault 0 nak=1:150"));
+    memcpy(reply, info_size, sizeof(info_size));
+    assert_int_equal(libusb_bulk_transfer(handle, OUT, reply, 2, &moved, 20), LIBUSB_ERROR_TIMEOUT);
+    assert_int_equal(moved, 0);
+    ask(handle, info_size, sizeof(info_size));
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), sizeof(info_size_reply));
+    assert_int_equal(get(handle, reply, 20), LIBUSB_ERROR_TIMEOUT);
+    libusb_close(handle);
+}
+
+/* A fault pulls the board out at its second request; it comes back under another name. */
+static void test_unplugged_by_a_fault(void **state)
+{
+    libusb_device_handle *handle = open_board(*state, "1122334455667702");
+    uint8_t reply[PACKET];
+    assert_true(usb_control_send("fault 2 cut-reply=2"));
+    ask(handle, info_size, sizeof(info_size));
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), sizeof(info_size_reply));
+    unsigned char request[2] = { 0x00, 0xFE };
+    int moved = 0;
+    assert_int_equal(
+        libusb_bulk_transfer(handle, OUT, request, 2, &moved, TIMEOUT_MS), LIBUSB_ERROR_NO_DEVICE);
+    libusb_close(handle);
+    for (int i = 0; i < 100; i++) {
+        struct timeval pause = { .tv_usec = 20000 };
+        (void)libusb_handle_events_timeout_completed(*state, &pause, NULL);
+        handle = open_serial(*state, "CHANGED");
+        if (handle != NULL) {
+            break;
+        }
+    }
+    assert_non_null(handle);
+    assert_int_equal(libusb_claim_interface(handle, 0), 0);
+    ask(handle, info_size, sizeof(info_size));
+    assert_int_equal(get(handle, reply, TIMEOUT_MS), sizeof(info_size_reply));
+    libusb_close(handle);
+}
+
 struct flight {
     int ended;
     enum libusb_transfer_status status;
@@ -235,6 +301,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip_and_silence, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_second_claim_is_refused, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_boards_side_by_side, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_halted_endpoints, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_late_and_refused, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_unplugged_by_a_fault, open_context, close_context),
         cmocka_unit_test_setup_teardown(
             test_unplug_ends_what_is_in_flight, open_context, close_context),
     };

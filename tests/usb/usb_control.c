@@ -121,6 +121,23 @@ static bool read_line(int fd, char *ret_line, size_t size)
     return false;
 }
 
+/* Words between blanks, ended in place. */
+static unsigned split(char *line, char *ret_words[WORDS_MAX])
+{
+    unsigned count = 0;
+    char *at = line + strspn(line, " ");
+    while (*at != '\0' && count < WORDS_MAX) {
+        ret_words[count++] = at;
+        at += strcspn(at, " ");
+        if (*at != '\0') {
+            *at = '\0';
+            at++;
+            at += strspn(at, " ");
+        }
+    }
+    return count;
+}
+
 static void limit_time(int fd)
 {
     const struct timeval limit = { .tv_sec = ANSWER_TIMEOUT };
@@ -137,12 +154,7 @@ void usb_control_serve(struct usb_control *control, struct usb_rack *rack)
     char line[USB_CONTROL_LINE_MAX];
     if (read_line(fd, line, sizeof(line))) {
         char *words[WORDS_MAX];
-        unsigned count = 0;
-        char *rest = NULL;
-        for (char *word = strtok_r(line, " ", &rest); word != NULL && count < WORDS_MAX;
-             word = strtok_r(NULL, " ", &rest)) {
-            words[count++] = word;
-        }
+        unsigned count = split(line, words);
         struct base_err err = { 0 };
         char answer[sizeof(err.message) + 16];
         if (obey(rack, words, count, &err) == BASE_OK) {

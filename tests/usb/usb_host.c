@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <umockdev.h>
+
 #define RECORD_MAX      16384U
 #define SYS_PREFIX      "/devices/pci0000:00/0000:00:14.0"
 #define PATH_MAX_BYTES  256U

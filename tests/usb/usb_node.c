@@ -2,6 +2,7 @@
 #include "tests/usb/usb_node.h"
 
 #include <string.h>
+#include <umockdev.h>
 
 void usb_node_init(struct usb_node *node, struct usb_probe *probe, GMutex *mutex)
 {
@@ -34,11 +35,16 @@ void usb_node_cut(struct usb_node *node)
     }
 }
 
-void usb_node_later(GSourceFunc fn, gpointer user, GDestroyNotify done, int64_t at_us)
+void usb_node_later(int (*fn)(void *user), void *user, void (*done)(void *user), int64_t at_us)
 {
     GSource *source = g_timeout_source_new(0);
     g_source_set_ready_time(source, at_us);
     g_source_set_callback(source, fn, user, done);
     g_source_attach(source, g_main_context_get_thread_default());
     g_source_unref(source);
+}
+
+int64_t usb_node_now_us(void)
+{
+    return g_get_monotonic_time();
 }

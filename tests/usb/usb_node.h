@@ -11,43 +11,44 @@
 
 #include "tests/usb/usb_probe.h"
 
-#include <umockdev.h>
+/* Of GLib and umockdev, so that this header needs neither. */
+struct _GQueue;
+struct _UMockdevIoctlBase;
+struct _UMockdevIoctlClient;
+union _GMutex;
 
 struct usb_node {
     struct usb_probe *probe;     /**< borrowed */
-    GMutex *mutex;               /**< borrowed; held while the probe is used */
+    union _GMutex *mutex;        /**< borrowed; held while the probe is used */
     bool gone;                   /**< unplugged: nothing but ENODEV from now on */
     void (*on_gone)(void *user); /**< a fault unplugged it; the mutex is held */
     void *user;
 
     /* usbfs */
-    UMockdevIoctlBase *usb_handler;
-    GQueue *urbs; /**< of struct usbfs_urb, in order of submission; done ones included */
-    UMockdevIoctlClient *claimed_by; /**< a reference; NULL = nobody */
-    unsigned idle_reaps;             /**< empty ones since the last that was not */
+    struct _UMockdevIoctlBase *usb_handler;
+    struct _GQueue *urbs; /**< of struct usbfs_urb, in order of submission; done ones included */
+    struct _UMockdevIoctlClient *claimed_by; /**< a reference; NULL = nobody */
+    unsigned idle_reaps;                     /**< empty ones since the last that was not */
 
     /* hidraw */
-    UMockdevIoctlBase *hid_handler;
-    int pty;        /**< umockdev's end of the node, -1 none */
-    bool rung;      /**< one byte waits in the pty */
-    GQueue *reads;  /**< of UMockdevIoctlClient, waiting for a report */
-    GQueue *writes; /**< of UMockdevIoctlClient, waiting to be taken */
+    struct _UMockdevIoctlBase *hid_handler;
+    int pty;                /**< umockdev's end of the node, -1 none */
+    bool rung;              /**< one byte waits in the pty */
+    struct _GQueue *reads;  /**< of UMockdevIoctlClient, waiting for a report */
+    struct _GQueue *writes; /**< of UMockdevIoctlClient, waiting to be taken */
 };
 
 /** Time of the replies, in microseconds. */
-static inline int64_t usb_node_now_us(void)
-{
-    return g_get_monotonic_time();
-}
+int64_t usb_node_now_us(void);
 
 /** Run @p fn with the node in umockdev's thread, the caller's, at @p at_us. */
-void usb_node_later(GSourceFunc fn, gpointer user, GDestroyNotify done, int64_t at_us);
+void usb_node_later(int (*fn)(void *user), void *user, void (*done)(void *user), int64_t at_us);
 
 /** A fault cut the connection; the mutex is held. */
 void usb_node_cut(struct usb_node *node);
 
 /** Make both handlers. */
-void usb_node_init(struct usb_node *node, struct usb_probe *probe, GMutex *mutex);
+void usb_node_init(struct usb_node *node, struct usb_probe *probe, union _GMutex *mutex);
 void usb_node_done(struct usb_node *node);
 
 /** The device is unplugged; the mutex is held. */

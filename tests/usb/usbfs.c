@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <umockdev.h>
+
 #define SETUP_SIZE     8U
 #define URB_MAX        65536
 #define DIRECTION_IN   0x80U
