@@ -33,6 +33,7 @@ void sim_bus_send_event(struct sim_chip *chip)
 {
     chip->cm0.event = true;
     chip->cm4.event = true;
+    sim_cores_woken(chip);
 }
 
 void sim_bus_request_reset(struct sim_chip *chip)

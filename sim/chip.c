@@ -103,14 +103,82 @@ static void fire(struct sim_chip *chip, enum sim_event event)
     }
 }
 
-/* The CM4 does not execute yet: it takes part in time only. */
-static void run_cores(struct sim_chip *chip, uint64_t limit_ps)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-    chip->running = &chip->cm0;
-    sim_core_run(&chip->cm0, limit_ps, chip->period_ps);
+    return a < b ? a : b;
+}
+
+void sim_cores_woken(struct sim_chip *chip)
+{
+    if (chip->running == NULL)
+        return;
+    const struct sim_core *other = chip->running == &chip->cm0 ? &chip->cm4 : &chip->cm0;
+    if ((other->attention & SIM_ATTENTION_SLEEP) != 0 && sim_core_wakes(other))
+        sim_core_yield(chip->running);
+}
+
+/* False: the core gave up its turn before the limit, because something changed. */
+static bool run_core(struct sim_chip *chip, struct sim_core *core, uint64_t limit_ps)
+{
+    chip->running = core;
+    bool whole = sim_core_run(core, limit_ps, chip->period_ps);
     chip->running = NULL;
-    if (chip->cm4.now_ps < limit_ps)
-        chip->cm4.now_ps = limit_ps;
+    return whole;
+}
+
+/* One core has nothing to do: the other one runs until the first one's alarm. */
+static bool run_one(
+    struct sim_chip *chip, struct sim_core *core, struct sim_core *sleeper, uint64_t limit_ps)
+{
+    uint64_t alarm = sim_core_alarm(sleeper, chip->period_ps);
+    bool whole = run_core(chip, core, earlier(limit_ps, alarm));
+    sim_core_skip(sleeper, earlier(core->now_ps, limit_ps), chip->period_ps);
+    return whole;
+}
+
+/* Both cores take turns: the one whose next instruction starts first, the CM0+ when both start at
+ * once. So every access happens in the order of virtual time, always the same. Ends early, with
+ * false, when a core yields. */
+static bool run_cores(struct sim_chip *chip, uint64_t limit_ps)
+{
+    struct sim_core *cm0 = &chip->cm0;
+    struct sim_core *cm4 = &chip->cm4;
+    bool going = true;
+    while (going && earlier(cm0->now_ps, cm4->now_ps) < limit_ps) {
+        if (sim_core_idle(cm4)) {
+            going = run_one(chip, cm0, cm4, limit_ps);
+        } else if (sim_core_idle(cm0)) {
+            going = run_one(chip, cm4, cm0, limit_ps);
+        } else {
+            bool first = cm0->now_ps <= cm4->now_ps;
+            struct sim_core *core = first ? cm0 : cm4;
+            const struct sim_core *other = first ? cm4 : cm0;
+            uint64_t turn = other->now_ps > core->now_ps ? other->now_ps : core->now_ps + 1;
+            going = run_core(chip, core, earlier(turn, limit_ps));
+        }
+    }
+    return going;
+}
+
+void sim_cm4_restart(struct sim_chip *chip)
+{
+    struct sim_core *cm4 = &chip->cm4;
+    sim_core_reset(cm4);
+    sim_core_skip(cm4, chip->time_ps, chip->period_ps);
+    if (chip->regs.cm4_pwr_ctl != 3)
+        return;
+    uint32_t base = chip->regs.cm4_vector_base;
+    uint32_t vectors[2] = { 0, 0 };
+    struct sim_access access = sim_bus_core_access(cm4);
+    cm4->vtor = base;
+    for (unsigned i = 0; i < 2; i++) {
+        if (sim_bus_access(chip, &access, base + i * 4, 4, &vectors[i]) != SIM_BUS_OK)
+            sim_bus_note(chip, "CM4: its vector table cannot be read");
+    }
+    sim_core_start(cm4, vectors[0], vectors[1]);
+    if (cm4->debug_enabled && (cm4->demcr & 1U) != 0)
+        sim_core_catch_reset(cm4);
+    sim_route_interrupts(chip);
 }
 
 static void system_reset(struct sim_chip *chip, uint32_t cause)
@@ -129,7 +197,7 @@ static void settle(struct sim_chip *chip)
         system_reset(chip, 0x10U);
     if (chip->cm4_reset_due) {
         chip->cm4_reset_due = false;
-        sim_core_reset(&chip->cm4);
+        sim_cm4_restart(chip);
     }
 }
 
@@ -161,7 +229,8 @@ void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
         enum sim_event next = next_event(chip);
         uint64_t due = chip->event_ps[next];
         uint64_t limit = due < time_ps ? due : time_ps;
-        run_cores(chip, limit);
+        bool whole = run_cores(chip, limit);
+        uint64_t now = earlier(chip->cm0.now_ps, chip->cm4.now_ps);
         if (chip->cm0.stopped) { /* time stands where the core stands */
             if (chip->cm0.now_ps > chip->time_ps)
                 chip->time_ps = chip->cm0.now_ps;
@@ -169,9 +238,9 @@ void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
                 continue;
             break; /* a test's stop */
         }
-        if (chip->cm0.now_ps < limit) { /* yielded: something changed */
-            if (chip->cm0.now_ps > chip->time_ps)
-                chip->time_ps = chip->cm0.now_ps;
+        if (!whole || now < limit) { /* yielded: something changed */
+            if (earlier(now, limit) > chip->time_ps)
+                chip->time_ps = earlier(now, limit);
             continue;
         }
         if (limit > chip->time_ps)
@@ -192,6 +261,8 @@ static void stop_everything(struct sim_chip *chip)
     chip->swd_connected = false;
     chip->call.active = false;
     chip->regs.ap_ctl = 0;
+    chip->regs.cm4_pwr_ctl = 1;
+    chip->cm4_reset_due = false;
     sim_core_reset(&chip->cm0);
     sim_core_reset(&chip->cm4);
 }

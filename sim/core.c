@@ -111,7 +111,7 @@ static void run_batch(struct sim_core *core, uint64_t end)
     }
 }
 
-void sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps)
+bool sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps)
 {
     while (core->now_ps < limit_ps) {
         core->batch_ps = core->now_ps;
@@ -124,7 +124,7 @@ void sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps)
         bool idle = asleep || (core->attention & SIM_ATTENTION_HELD) != 0;
         if (left == 0 && !idle) {
             core->stopped = true;
-            return;
+            return false;
         }
         if (!idle && end - core->cycles > left)
             end = core->cycles + left;
@@ -133,11 +133,42 @@ void sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps)
         core->now_ps = sim_core_now(core, period_ps);
         if ((core->attention & SIM_ATTENTION_YIELD) != 0 || core->stopped) {
             core->attention &= ~SIM_ATTENTION_YIELD;
-            return;
+            return false;
         }
         if (core->halted)
             core->now_ps = limit_ps > core->now_ps ? limit_ps : core->now_ps;
     }
+    return true;
+}
+
+bool sim_core_idle(const struct sim_core *core)
+{
+    if (core->halted || (core->attention & SIM_ATTENTION_HELD) != 0)
+        return true;
+    if ((core->attention & SIM_ATTENTION_LOCKUP) != 0) /* only the NMI ends it */
+        return (core->attention & SIM_ATTENTION_EXCEPTION) == 0;
+    return (core->attention & SIM_ATTENTION_SLEEP) != 0 && !sim_core_wakes(core);
+}
+
+uint64_t sim_core_alarm(const struct sim_core *core, uint32_t period_ps)
+{
+    if (core->halted || (core->systick_ctrl & 3U) != 3 || core->systick_zero < core->cycles)
+        return UINT64_MAX;
+    return core->now_ps + (core->systick_zero - core->cycles) * period_ps;
+}
+
+void sim_core_skip(struct sim_core *core, uint64_t time_ps, uint32_t period_ps)
+{
+    if (core->now_ps >= time_ps)
+        return;
+    if (core->halted) { /* a halted core's clock edges do not count */
+        core->now_ps = time_ps;
+        return;
+    }
+    uint64_t edges = (time_ps - core->now_ps + period_ps - 1) / period_ps;
+    core->cycles += edges;
+    core->now_ps += edges * period_ps;
+    sim_core_systick_sync(core);
 }
 
 /* Make the next access to this page fast if it is plain memory with one answer for the whole page.

@@ -39,7 +39,7 @@ enum sim_exception {
     SIM_EXC_PENDSV = 14,
     SIM_EXC_SYSTICK = 15,
     SIM_EXC_IRQ0 = 16,
-    SIM_EXC_COUNT = 48
+    SIM_EXC_COUNT = 64 /**< 32 inputs on the CM0+, 48 modelled on the CM4 */
 };
 
 /** Why the run loop has to look up between two instructions. */
@@ -97,9 +97,9 @@ struct sim_core {
 
     uint64_t pending; /**< by exception number */
     uint64_t active;
-    uint32_t irq_level;
+    uint64_t irq_level;
     bool nmi_level;
-    uint32_t irq_enabled;
+    uint64_t irq_enabled;
     uint8_t priority[SIM_EXC_COUNT]; /**< 0, 0x40, 0x80, 0xC0 */
     uint32_t vtor;
     uint32_t scr;
@@ -141,14 +141,26 @@ void sim_core_reset(struct sim_core *core);
 /** Release a held core at an address with a stack. */
 void sim_core_start(struct sim_core *core, uint32_t sp, uint32_t pc);
 
+/** Vector catch of the reset: halt before the first instruction. */
+void sim_core_catch_reset(struct sim_core *core);
+
 /** Execute while the next instruction starts before @p limit_ps; now_ps ends at or after it unless
- * the core yielded. @p period_ps is the clock period. */
-void sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps);
+ * the core yielded or was stopped, which the answer false says. @p period_ps is the clock period.
+ */
+bool sim_core_run(struct sim_core *core, uint64_t limit_ps, uint32_t period_ps);
 /** Virtual time of the instruction being executed. */
 uint64_t sim_core_now(const struct sim_core *core, uint32_t period_ps);
 
 /** Interrupt request lines: level of each NVIC input, and of NMI. */
-void sim_core_set_lines(struct sim_core *core, uint32_t irq_level, bool nmi_level);
+void sim_core_set_lines(struct sim_core *core, uint64_t irq_level, bool nmi_level);
+/** Is there a reason for a sleeping core to go on? */
+bool sim_core_wakes(const struct sim_core *core);
+/** Nothing to execute until something outside changes or its own SysTick interrupts. */
+bool sim_core_idle(const struct sim_core *core);
+/** When the SysTick of an idle core will interrupt; UINT64_MAX: never. */
+uint64_t sim_core_alarm(const struct sim_core *core, uint32_t period_ps);
+/** Let time pass for a core that was idle all the while. */
+void sim_core_skip(struct sim_core *core, uint64_t time_ps, uint32_t period_ps);
 /** Stop the run loop after the present instruction. */
 void sim_core_yield(struct sim_core *core);
 /** Hold the core between instructions, or release it. */

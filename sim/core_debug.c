@@ -29,6 +29,11 @@ void sim_core_halt(struct sim_core *core, uint32_t dfsr_bit)
     sim_core_update(core);
 }
 
+void sim_core_catch_reset(struct sim_core *core)
+{
+    sim_core_halt(core, 8);
+}
+
 bool sim_core_breakpoint(struct sim_core *core)
 {
     if (!core->debug_enabled)

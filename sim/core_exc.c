@@ -39,7 +39,7 @@ int sim_core_exec_priority(const struct sim_core *core, bool ignore_primask)
 
 unsigned sim_core_best_pending(const struct sim_core *core, int *ret_priority)
 {
-    uint64_t enabled = SYSTEM_ENABLED | (uint64_t)core->irq_enabled << SIM_EXC_IRQ0;
+    uint64_t enabled = SYSTEM_ENABLED | core->irq_enabled << SIM_EXC_IRQ0;
     uint64_t left = core->pending & enabled;
     if (core->debug_enabled && core->mask_ints)
         left &= ~MASKABLE_BY_DEBUG;
@@ -85,13 +85,13 @@ void sim_core_pend(struct sim_core *core, uint64_t exceptions)
 /* A line that is still high after its handler ran makes the interrupt pending again. */
 static void latch_lines(struct sim_core *core)
 {
-    uint64_t levels = (uint64_t)core->irq_level << SIM_EXC_IRQ0;
+    uint64_t levels = core->irq_level << SIM_EXC_IRQ0;
     if (core->nmi_level)
         levels |= UINT64_C(1) << SIM_EXC_NMI;
     sim_core_pend(core, levels & ~core->active);
 }
 
-void sim_core_set_lines(struct sim_core *core, uint32_t irq_level, bool nmi_level)
+void sim_core_set_lines(struct sim_core *core, uint64_t irq_level, bool nmi_level)
 {
     core->irq_level = irq_level;
     core->nmi_level = nmi_level;

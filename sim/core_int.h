@@ -34,8 +34,6 @@ void sim_core_special_write(struct sim_core *core, uint32_t number, uint32_t val
 bool sim_core_branch(struct sim_core *core, uint32_t value);
 /** Take exceptions, wake, halt: false when the core has nothing to execute now. */
 bool sim_core_attend(struct sim_core *core);
-/** Is there a reason for a sleeping core to go on? */
-bool sim_core_wakes(const struct sim_core *core);
 /** Exception entry. False: locked up. */
 bool sim_core_enter(struct sim_core *core, unsigned number, uint32_t return_address);
 /** EXC_RETURN. False: fault. */

@@ -15,6 +15,7 @@
 #define NVIC_ICPR    0xE000E280U
 #define NVIC_IPR     0xE000E400U
 #define NVIC_IPR_END 0xE000E420U
+#define NVIC_IPR_CM4 0xE000E430U
 #define SCB_CPUID    0xE000ED00U
 #define SCB_ICSR     0xE000ED04U
 #define SCB_VTOR     0xE000ED08U
@@ -252,9 +253,55 @@ static bool scb_write(struct sim_core *core, uint32_t address, uint32_t value, b
     }
 }
 
+/* The second word of the interrupt registers: inputs 32 to 47, on the CM4 only. */
+static bool nvic_high_read(const struct sim_core *core, uint32_t address, uint32_t *ret_value)
+{
+    switch (address) {
+    case NVIC_ISER + 4:
+    case NVIC_ICER + 4:
+        *ret_value = (uint32_t)(core->irq_enabled >> 32);
+        return core->is_cm4;
+    case NVIC_ISPR + 4:
+    case NVIC_ICPR + 4:
+        *ret_value = (uint32_t)(core->pending >> (SIM_EXC_IRQ0 + 32));
+        return core->is_cm4;
+    default:
+        return false;
+    }
+}
+
+static bool nvic_high_write(struct sim_core *core, uint32_t address, uint32_t value)
+{
+    uint64_t lines = (uint64_t)(value & 0xFFFFU) << 32;
+    if (!core->is_cm4)
+        return false;
+    switch (address) {
+    case NVIC_ISER + 4:
+        core->irq_enabled |= lines;
+        return true;
+    case NVIC_ICER + 4:
+        core->irq_enabled &= ~lines;
+        return true;
+    case NVIC_ISPR + 4:
+        sim_core_pend(core, lines << SIM_EXC_IRQ0);
+        return true;
+    case NVIC_ICPR + 4:
+        core->pending &= ~(lines << SIM_EXC_IRQ0);
+        core->pending |= core->irq_level << SIM_EXC_IRQ0 & ~core->active;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint32_t priorities_end(const struct sim_core *core)
+{
+    return core->is_cm4 ? NVIC_IPR_CM4 : NVIC_IPR_END;
+}
+
 static bool nvic_read(struct sim_core *core, uint32_t address, uint32_t *ret_value)
 {
-    if (address >= NVIC_IPR && address < NVIC_IPR_END) {
+    if (address >= NVIC_IPR && address < priorities_end(core)) {
         *ret_value = read_priorities(core, SIM_EXC_IRQ0 + (address - NVIC_IPR));
         return true;
     }
@@ -272,20 +319,20 @@ static bool nvic_read(struct sim_core *core, uint32_t address, uint32_t *ret_val
         return true;
     case NVIC_ISER:
     case NVIC_ICER:
-        *ret_value = core->irq_enabled;
+        *ret_value = (uint32_t)core->irq_enabled;
         return true;
     case NVIC_ISPR:
     case NVIC_ICPR:
         *ret_value = (uint32_t)(core->pending >> SIM_EXC_IRQ0);
         return true;
     default:
-        return scb_read(core, address, ret_value);
+        return nvic_high_read(core, address, ret_value) || scb_read(core, address, ret_value);
     }
 }
 
 static bool nvic_write(struct sim_core *core, uint32_t address, uint32_t value, bool debugger)
 {
-    if (address >= NVIC_IPR && address < NVIC_IPR_END) {
+    if (address >= NVIC_IPR && address < priorities_end(core)) {
         write_priorities(core, SIM_EXC_IRQ0 + (address - NVIC_IPR), value, 0xFU);
         return true;
     }
@@ -305,17 +352,17 @@ static bool nvic_write(struct sim_core *core, uint32_t address, uint32_t value, 
         core->irq_enabled |= value;
         return true;
     case NVIC_ICER:
-        core->irq_enabled &= ~value;
+        core->irq_enabled &= ~(uint64_t)value;
         return true;
     case NVIC_ISPR:
         sim_core_pend(core, (uint64_t)value << SIM_EXC_IRQ0);
         return true;
     case NVIC_ICPR:
         core->pending &= ~((uint64_t)value << SIM_EXC_IRQ0);
-        core->pending |= (uint64_t)core->irq_level << SIM_EXC_IRQ0 & ~core->active;
+        core->pending |= core->irq_level << SIM_EXC_IRQ0 & ~core->active;
         return true;
     default:
-        return scb_write(core, address, value, debugger);
+        return nvic_high_write(core, address, value) || scb_write(core, address, value, debugger);
     }
 }
 

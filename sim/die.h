@@ -190,6 +190,11 @@ struct sim_chip {
 /* ---- chip.c ---- */
 uint64_t sim_now(const struct sim_chip *chip);
 void sim_event_at(struct sim_chip *chip, enum sim_event event, uint64_t time_ps);
+/** Something happened that may end a core's sleep: the running core lets the other one in. */
+void sim_cores_woken(struct sim_chip *chip);
+/** CM4_PWR_CTL, or the debugger's VECTRESET: start the CM4 from its vectors if it is enabled, else
+ * hold it in reset. */
+void sim_cm4_restart(struct sim_chip *chip);
 /** Interrupt lines from the peripherals to the cores, after one of them changed. */
 void sim_route_interrupts(struct sim_chip *chip);
 

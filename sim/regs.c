@@ -30,6 +30,18 @@ void sim_route_interrupts(struct sim_chip *chip)
     }
     uint32_t nmi = regs->cm0_nmi_ctl & 0xFFU;
     sim_core_set_lines(&chip->cm0, irq, nmi < 64 && (lines >> nmi & 1U) != 0);
+    /* the CM4's inputs are the system interrupts themselves */
+    nmi = regs->cm4_nmi_ctl & 0xFFU;
+    sim_core_set_lines(&chip->cm4, lines, nmi < 64 && (lines >> nmi & 1U) != 0);
+    sim_cores_woken(chip);
+}
+
+/* PWR_DONE at once; without power or in reset it reads as asleep. */
+static uint32_t cm4_status(const struct sim_chip *chip)
+{
+    if (chip->regs.cm4_pwr_ctl != 3)
+        return 0x13U;
+    return 0x10U | (sim_core_sleeping(&chip->cm4) ? 1U : 0);
 }
 
 static uint32_t dp_status(const struct sim_chip *chip)
@@ -55,8 +67,8 @@ bool sim_cpuss_read(
     case 0x080:
         *ret_value = 0xFA050000U | regs->cm4_pwr_ctl;
         return true;
-    case 0x088: /* the CM4 does not execute: not asleep; PWR_DONE at once */
-        *ret_value = 0x13U;
+    case 0x088:
+        *ret_value = cm4_status(chip);
         return true;
     case 0x0A0:
         *ret_value = regs->cm4_nmi_ctl;
@@ -107,11 +119,15 @@ static bool write_cm4_power(struct sim_chip *chip, uint32_t value)
     if (value >> 16 != CM4_KEY)
         return true;
     uint32_t before = chip->regs.cm4_pwr_ctl;
+    if ((value & 3U) == 2) {
+        sim_bus_note(chip, "CPUSS: the CM4's retained mode is not modelled");
+        return false;
+    }
     chip->regs.cm4_pwr_ctl = value & 3U;
-    if ((value & 3U) == 3 && before != 3)
-        sim_bus_note(chip, "CPUSS: the CM4 is enabled, but executing on it is not modelled");
-    if ((value & 3U) != 3 && before == 3)
-        sim_core_reset(&chip->cm4);
+    if ((value & 3U) != before)
+        chip->cm4_reset_due = true; /* between two instructions: it may be the CM4 itself */
+    if (chip->running != NULL)
+        sim_core_yield(chip->running);
     return true;
 }
 
@@ -142,6 +158,7 @@ bool sim_cpuss_write(
         return write_cm4_power(chip, value);
     case 0x0A0:
         regs->cm4_nmi_ctl = value & 0xFFU;
+        sim_route_interrupts(chip);
         return true;
     case 0x2B0:
         regs->cm0_vector_base = value & 0xFFFFFF00U;
