@@ -337,6 +337,9 @@ static enum base_status settle_owed(struct prov_line *line, struct base_err *err
             base_log(&app->log, BASE_LOG_WARN, "a receipt in the journal is still owed: %s",
                 cause.message);
         }
+        if (settled == BASE_E_REMOTE) {
+            break; /* the others would only wait for the same KMS */
+        }
     }
     free(owed.units);
     return status;
