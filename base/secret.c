@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -148,6 +151,41 @@ enum base_status base_secret_read_file(
     return status;
 }
 
+/* Wait for a whole line, or for a signal that would end the program. The signal is only seen, not
+ * taken: it comes into effect when it is unblocked, after the terminal is as it was. */
+static enum base_status wait_for_line(int fd, const sigset_t *ending, struct base_err *err)
+{
+    int signals = signalfd(-1, ending, SFD_CLOEXEC);
+    if (signals < 0) {
+        return base_err_errno(err, BASE_E_IO, errno, "cannot watch for signals");
+    }
+    struct pollfd watched[2] = { { .fd = fd, .events = POLLIN },
+        { .fd = signals, .events = POLLIN } };
+    int ready = 0;
+    do {
+        ready = poll(watched, 2, -1);
+    } while (ready < 0 && errno == EINTR);
+    int errnum = errno;
+    (void)close(signals);
+    if (ready < 0) {
+        return base_err_errno(err, BASE_E_IO, errnum, "cannot wait for the terminal");
+    }
+    if (watched[1].revents != 0) {
+        return base_err_set(err, BASE_E_CANCELLED, "signal", 0, "the question was cancelled");
+    }
+    return BASE_OK;
+}
+
+static enum base_status ask(struct base_secret *ret_secret, int fd, const char *prompt,
+    size_t max_length, const sigset_t *ending, struct base_err *err)
+{
+    if (write(fd, prompt, strlen(prompt)) < 0) {
+        return base_err_errno(err, BASE_E_IO, errno, "cannot write to the terminal");
+    }
+    enum base_status status = wait_for_line(fd, ending, err);
+    return status == BASE_OK ? read_all(ret_secret, fd, max_length, true, err) : status;
+}
+
 enum base_status base_secret_prompt(
     struct base_secret *ret_secret, const char *prompt, size_t max_length, struct base_err *err)
 {
@@ -161,19 +199,23 @@ enum base_status base_secret_prompt(
         }
         return base_err_errno(err, BASE_E_CONFIG, errnum, "no terminal to ask for a secret on");
     }
+    sigset_t ending;
+    sigset_t old;
+    (void)sigemptyset(&ending);
+    (void)sigaddset(&ending, SIGINT);
+    (void)sigaddset(&ending, SIGQUIT);
+    (void)sigaddset(&ending, SIGTERM);
+    (void)sigaddset(&ending, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &ending, &old);
     struct termios quiet = before;
     quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK | ECHONL);
     quiet.c_lflag |= ICANON;
     (void)tcsetattr(fd, TCSAFLUSH, &quiet);
-    enum base_status status = BASE_OK;
-    if (write(fd, prompt, strlen(prompt)) < 0) {
-        status = base_err_errno(err, BASE_E_IO, errno, "cannot write to the terminal");
-    } else {
-        status = read_all(ret_secret, fd, max_length, true, err);
-    }
+    enum base_status status = ask(ret_secret, fd, prompt, max_length, &ending, err);
     (void)tcsetattr(fd, TCSAFLUSH, &before);
     (void)!write(fd, "\n", 1);
     (void)close(fd);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     return status;
 }
 

@@ -63,7 +63,8 @@ enum base_status base_secret_read_file(
     struct base_secret *ret_secret, const char *path, size_t max_length, struct base_err *err);
 
 /** Ask for a secret on the controlling terminal without echo. BASE_E_CONFIG when there is no
- * terminal. */
+ * terminal. A signal that ends the program (Ctrl-C) does so after echo is on again; where the
+ * program catches it, BASE_E_CANCELLED. */
 BASE_MUST_CHECK
 enum base_status base_secret_prompt(
     struct base_secret *ret_secret, const char *prompt, size_t max_length, struct base_err *err);

@@ -10,12 +10,14 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void refuses_sizes(void **state)
@@ -199,6 +201,98 @@ static void hardened_process_dumps_no_core(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* A child whose controlling terminal is the returned descriptor's other end. In the child: 0. */
+static pid_t fork_on_terminal(int *ret_master)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(master >= 0);
+    assert_int_equal(grantpt(master), 0);
+    assert_int_equal(unlockpt(master), 0);
+    char name[64];
+    assert_int_equal(ptsname_r(master, name, sizeof(name)), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)setsid();
+        if (open(name, O_RDWR) < 0) {
+            _exit(9);
+        }
+    }
+    *ret_master = master;
+    return child;
+}
+
+static bool echo_is_on(int master)
+{
+    struct termios mode;
+    assert_int_equal(tcgetattr(master, &mode), 0);
+    return (mode.c_lflag & ECHO) != 0;
+}
+
+/* Until the question stands there, and echo is off: the prompt is written after that. */
+static void wait_for_prompt(int master)
+{
+    char shown[16];
+    assert_true(read(master, shown, sizeof(shown)) > 0);
+    assert_false(echo_is_on(master));
+}
+
+static void asks_without_echo(void **state)
+{
+    (void)state;
+    int master = -1;
+    pid_t child = fork_on_terminal(&master);
+    if (child == 0) {
+        struct base_secret secret;
+        bool ok = base_secret_prompt(&secret, "Code: ", 6, NULL) == BASE_OK && secret.length == 6 &&
+                  memcmp(secret.data, "123456", 6) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    wait_for_prompt(master);
+    assert_int_equal(write(master, "123456\n", 7), 7);
+    char shown[64] = { 0 };
+    (void)!read(master, shown, sizeof(shown) - 1);
+    assert_null(strstr(shown, "1"));
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(close(master), 0);
+}
+
+static void an_interrupted_question_brings_echo_back(void **state)
+{
+    (void)state;
+    int master = -1;
+    pid_t child = fork_on_terminal(&master);
+    if (child == 0) {
+        struct base_secret secret;
+        (void)signal(SIGINT, SIG_DFL);
+        (void)!base_secret_prompt(&secret, "Code: ", 6, NULL);
+        _exit(1);
+    }
+    wait_for_prompt(master);
+    assert_int_equal(write(master, "12\x03", 3), 3);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGINT);
+    assert_true(echo_is_on(master));
+    assert_int_equal(close(master), 0);
+}
+
+static void no_terminal_no_question(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct base_secret secret;
+        (void)setsid();
+        _exit(base_secret_prompt(&secret, "Code: ", 6, NULL) == BASE_E_CONFIG ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +303,9 @@ int main(void)
         cmocka_unit_test(a_forked_child_sees_zeros),
         cmocka_unit_test(done_forgets),
         cmocka_unit_test(compares),
+        cmocka_unit_test(no_terminal_no_question),
+        cmocka_unit_test(asks_without_echo),
+        cmocka_unit_test(an_interrupted_question_brings_echo_back),
         cmocka_unit_test(hardened_process_dumps_no_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
