@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "sim/link.h"
 #include "sim/server.h"
 #include "tests/usb/usb_host.h"
 
@@ -23,7 +24,7 @@
 static struct {
     struct usb_host *host;
     struct sim_server *server;
-    struct sim_board *board;
+    struct sim_link *link;
     pthread_t thread;
     int stop[2];
 } cable;
@@ -54,22 +55,21 @@ static void must(enum base_status status, const struct base_err *err)
 static void *serve(void *nothing)
 {
     (void)nothing;
-    (void)!sim_server_run(cable.server, cable.board, cable.stop[0], NULL);
+    (void)!sim_server_run(cable.server, cable.link, cable.stop[0], NULL);
     return NULL;
 }
 
-static void start_tcp(struct sim_board *board, size_t size, char *ret_url)
+static void start_tcp(size_t size, char *ret_url)
 {
     struct base_err err = { .status = BASE_OK };
     const struct sim_server_opts opts = { .listen = "127.0.0.1:0", .clock = base_clock_system() };
     must(sim_server_open(&opts, &cable.server, &err), &err);
-    cable.board = board;
     assert_int_equal(pipe(cable.stop), 0);
     (void)snprintf(ret_url, size, "tcp:127.0.0.1:%u", sim_server_port(cable.server));
     assert_int_equal(pthread_create(&cable.thread, NULL, serve, NULL), 0);
 }
 
-static void plug_in(struct sim_board *board, uint16_t packet_size, size_t size, char *ret_url)
+static void plug_in(uint16_t packet_size, size_t size, char *ret_url)
 {
     struct base_err err = { .status = BASE_OK };
     bool hid = strcmp(kind(), "hid") == 0;
@@ -85,7 +85,7 @@ static void plug_in(struct sim_board *board, uint16_t packet_size, size_t size, 
     if (cable.host == NULL) {
         must(usb_host_new(&cable.host, &err), &err);
     }
-    must(usb_host_plug(cable.host, 0, board, &opts, NULL, &err), &err);
+    must(usb_host_plug(cable.host, 0, cable.link, &opts, NULL, &err), &err);
     (void)snprintf(ret_url, size, "%s:1209:0001:A1", hid ? "hid" : "usb");
 }
 
@@ -101,10 +101,12 @@ void desk_init(struct desk *desk, uint16_t packet_size)
     memset(desk, 0, sizeof(*desk));
     opts.probe.packet_size = packet_size;
     must(sim_board_new(&opts, &desk->board, &err), &err);
+    cable.link = sim_link_new(desk->board);
+    assert_non_null(cable.link);
     if (strcmp(kind(), "tcp") == 0) {
-        start_tcp(desk->board, sizeof(url), url);
+        start_tcp(sizeof(url), url);
     } else {
-        plug_in(desk->board, packet_size, sizeof(url), url);
+        plug_in(packet_size, sizeof(url), url);
     }
     must(prg_link_open(url, NULL, &desk->link, &err), &err);
     must(prg_psoc6_new(desk->link, &desk->chip, &err), &err);
@@ -124,6 +126,8 @@ void desk_done(struct desk *desk)
     } else {
         usb_host_unplug(cable.host, 0);
     }
+    sim_link_free(cable.link);
+    cable.link = NULL;
     sim_board_free(desk->board);
 }
 
