@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 #include "programmer/psoc6.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct lpa_device {
     const struct base_log *log;
     struct prg_link *link;
     struct prg_psoc6 *chip;
-    struct prg_mailbox *mailbox;
+    struct lpa_mailbox *mailbox;
     bool acquired; /**< CM0+ parked in ROM: SROM calls work */
 };
 
@@ -137,7 +137,7 @@ enum base_status lpa_device_new(const char *url, const struct lpa_image *image,
 
 static void hang_up(struct lpa_device *device)
 {
-    prg_mailbox_close(device->mailbox);
+    lpa_mailbox_close(device->mailbox);
     prg_psoc6_free(device->chip);
     prg_link_close(device->link);
     device->mailbox = NULL;
@@ -204,7 +204,7 @@ static enum base_status open_probe(struct lpa_device *device, struct base_err *e
     enum base_status status = BASE_OK;
     if (device->link != NULL) {
         /* The board may be another one, and the probe may have been unplugged meanwhile. */
-        prg_mailbox_close(device->mailbox);
+        lpa_mailbox_close(device->mailbox);
         device->mailbox = NULL;
         device->acquired = false;
         if (prg_link_resync(device->link, NULL) == BASE_OK) {
@@ -329,10 +329,10 @@ static enum base_status examine_open(
 
 static enum base_status open_mailbox(struct lpa_device *device, struct base_err *err)
 {
-    prg_mailbox_close(device->mailbox);
+    lpa_mailbox_close(device->mailbox);
     device->mailbox = NULL;
     device->acquired = false;
-    return prg_mailbox_open(device->link, MAILBOX_MS, &device->mailbox, err);
+    return lpa_mailbox_open(device->link, MAILBOX_MS, &device->mailbox, err);
 }
 
 /* One mailbox command. A cut answer is asked for again: the device knows the sequence number and
@@ -349,7 +349,7 @@ static enum base_status command(struct lpa_device *device, uint32_t number, cons
     for (int try = 1;; try++) {
         size_t got = 0;
         base_err_clear(&cause);
-        enum base_status status = prg_mailbox_call(device->mailbox, number, payload, length,
+        enum base_status status = lpa_mailbox_call(device->mailbox, number, payload, length,
             timeout_ms, size, ret_status, ret_answer, &got, &cause);
         if (status == BASE_OK) {
             bool whole = *ret_status != PROTO_OK && *ret_status != PROTO_ALREADY;
@@ -420,7 +420,7 @@ static enum base_status acquire(
     struct lpa_device *device, enum prg_psoc6_acquire *ret_outcome, struct base_err *err)
 {
     struct prg_psoc6_acquire_opts opts = { .timeout_ms = ACQUIRE_MS };
-    prg_mailbox_close(device->mailbox);
+    lpa_mailbox_close(device->mailbox);
     device->mailbox = NULL;
     enum base_status status = prg_psoc6_acquire(device->chip, &opts, ret_outcome, err);
     device->acquired = status == BASE_OK && *ret_outcome == PRG_PSOC6_ACQUIRED;

@@ -227,7 +227,7 @@ enum base_status prg_psoc6_read_fuse(
     struct prg_psoc6 *chip, unsigned byte, uint8_t *ret_value, struct base_err *err);
 
 /** Pulse XRES and let the chip boot its application. Test mode ends. The port is gone for a while:
- * follow with prg_psoc6_attach() or prg_mailbox_open(). */
+ * follow with prg_psoc6_attach(). */
 BASE_MUST_CHECK
 enum base_status prg_psoc6_reset(struct prg_psoc6 *chip, struct base_err *err);
 

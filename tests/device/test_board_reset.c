@@ -41,9 +41,9 @@ static void a_command_cut_by_reset_is_forgotten(void **state)
         PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_REQ_SEQUENCE_AT, asked, sizeof(asked)));
 
     /* One try, with the mailbox's own patience, right after the reset. */
-    prg_mailbox_close(desk.mailbox);
+    lpa_mailbox_close(desk.mailbox);
     desk.mailbox = NULL;
-    enum base_status opened = prg_mailbox_open(desk.link, 2000, &desk.mailbox, &err);
+    enum base_status opened = lpa_mailbox_open(desk.link, 2000, &desk.mailbox, &err);
     if (opened != BASE_OK) {
         fail_msg("%s: %s", err.code, err.message);
     }

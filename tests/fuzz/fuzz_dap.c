@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "lpa/mailbox.h"
 #include "programmer/dap.h"
 #include "programmer/link.h"
-#include "programmer/mailbox.h"
 
 /* Time that only moves when somebody waits: no run is slow, no deadline is missed. */
 struct lazy_clock {
@@ -71,20 +71,20 @@ static void exchange(void *user, const uint8_t *request, size_t length,
 
 static void use_link(struct prg_link *link)
 {
-    struct prg_mailbox *mailbox = NULL;
+    struct lpa_mailbox *mailbox = NULL;
     struct base_err err = { 0 };
     const struct prg_probe_info *info = prg_link_probe(link);
     FUZZ_CHECK(info->packet_size <= PRG_PACKET_MAX);
-    if (prg_mailbox_open(link, 50, &mailbox, &err) == BASE_OK) {
+    if (lpa_mailbox_open(link, 50, &mailbox, &err) == BASE_OK) {
         uint32_t status = 0;
         uint8_t answer[64];
         size_t length = 0;
         struct base_err call_err = { 0 };
-        if (prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 50, sizeof(answer), &status, answer,
+        if (lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 50, sizeof(answer), &status, answer,
                 &length, &call_err) == BASE_OK) {
             FUZZ_CHECK(length <= sizeof(answer));
         }
-        prg_mailbox_close(mailbox);
+        lpa_mailbox_close(mailbox);
     }
 }
 

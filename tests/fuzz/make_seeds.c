@@ -11,7 +11,7 @@
 #include "device-fw/protocol/messages.h"
 #include "lpa/audit_record.h"
 #include "lpa/journal.h"
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 #include "sim/board.h"
 
 struct seeds {
@@ -166,7 +166,7 @@ static void write_session(struct seeds *seeds)
     struct sim_board_opts opts = { .probe = { .packet_size = 64 } };
     struct prg_wire wire = { 0 };
     struct prg_link *link = NULL;
-    struct prg_mailbox *mailbox = NULL;
+    struct lpa_mailbox *mailbox = NULL;
     struct base_err err = { 0 };
     base_buf_init(&recorder.answers, 1U << 15);
     if (sim_board_new(&opts, &recorder.board, &err) != BASE_OK ||
@@ -176,8 +176,8 @@ static void write_session(struct seeds *seeds)
         seeds->failed = true;
     } else {
         /* The chip is blank: the search for a mailbox ends in vain, which is a good seed too. */
-        (void)!prg_mailbox_open(link, 20, &mailbox, &err);
-        prg_mailbox_close(mailbox);
+        (void)!lpa_mailbox_open(link, 20, &mailbox, &err);
+        lpa_mailbox_close(mailbox);
         write_seed(seeds, "dap", "session", recorder.answers.data, recorder.answers.length);
     }
     prg_link_close(link);

@@ -35,10 +35,6 @@ LAYERS = {
     "device-fw": (),
 }
 
-# single files that meet another folder on purpose: the mailbox client speaks the device's protocol
-EXCEPTIONS = (
-    (re.compile(r"^programmer/mailbox\w*\.[ch]$"), "device-fw/protocol/"),
-)
 
 # header of a library: files that may include it
 KEPT_APART = (
@@ -122,8 +118,6 @@ def check_layers(tree):
             if not match or match.group(1) is None:
                 continue
             included = match.group(1)
-            if any(user.match(path) and included.startswith(prefix) for user, prefix in EXCEPTIONS):
-                continue
             if path.startswith("device-fw/protocol/"):
                 allowed = included.startswith("device-fw/protocol/")
             else:

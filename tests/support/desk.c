@@ -66,7 +66,7 @@ static void plug(struct desk *desk)
 
 static void unplug(struct desk *desk)
 {
-    prg_mailbox_close(desk->mailbox);
+    lpa_mailbox_close(desk->mailbox);
     prg_psoc6_free(desk->chip);
     prg_link_close(desk->link);
     desk->mailbox = NULL;
@@ -127,9 +127,9 @@ void desk_program(struct desk *desk, const struct desk_image *image)
 void desk_open_mailbox(struct desk *desk)
 {
     struct base_err err = { 0 };
-    prg_mailbox_close(desk->mailbox);
+    lpa_mailbox_close(desk->mailbox);
     desk->mailbox = NULL;
-    must(prg_mailbox_open(desk->link, 2000, &desk->mailbox, &err), &err);
+    must(lpa_mailbox_open(desk->link, 2000, &desk->mailbox, &err), &err);
 }
 
 void desk_boot(struct desk *desk)
@@ -144,7 +144,7 @@ enum base_status desk_call(struct desk *desk, uint32_t command, const uint8_t *p
     size_t *ret_length)
 {
     struct base_err err = { 0 };
-    return prg_mailbox_call(desk->mailbox, command, payload, length, 10000,
+    return lpa_mailbox_call(desk->mailbox, command, payload, length, 10000,
         PROTO_MAILBOX_PAYLOAD_SIZE, ret_status, ret_answer, ret_length, &err);
 }
 
@@ -153,7 +153,7 @@ void desk_expect(struct desk *desk, uint32_t command, const uint8_t *payload, si
 {
     struct base_err err = { 0 };
     uint32_t got = 0;
-    must(prg_mailbox_call(desk->mailbox, command, payload, length, 10000,
+    must(lpa_mailbox_call(desk->mailbox, command, payload, length, 10000,
              PROTO_MAILBOX_PAYLOAD_SIZE, &got, ret_answer, ret_length, &err),
         &err);
     if (got != status) {

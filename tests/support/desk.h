@@ -8,7 +8,7 @@
  * process: programmer and simulator meet over CMSIS-DAP packets. Failures fail the running test.
  */
 
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 #include "programmer/psoc6.h"
 #include "sim/board.h"
 #include "sim/chip_test.h"
@@ -17,7 +17,7 @@ struct desk {
     struct sim_board *board;
     struct prg_link *link;       /**< NULL while unplugged */
     struct prg_psoc6 *chip;      /**< NULL while unplugged */
-    struct prg_mailbox *mailbox; /**< NULL until desk_boot() */
+    struct lpa_mailbox *mailbox; /**< NULL until desk_boot() */
 };
 
 struct desk_image {
@@ -51,7 +51,7 @@ void desk_open_mailbox(struct desk *desk);
 
 /**
  * One mailbox command.
- * @return what prg_mailbox_call() returned; @p ret_status is written on BASE_OK only
+ * @return what lpa_mailbox_call() returned; @p ret_status is written on BASE_OK only
  */
 enum base_status desk_call(struct desk *desk, uint32_t command, const uint8_t *payload,
     size_t length, uint32_t *ret_status, uint8_t ret_answer[PROTO_MAILBOX_PAYLOAD_SIZE],

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PRG_MAILBOX_H
-#define PRG_MAILBOX_H
+#ifndef LPA_MAILBOX_H
+#define LPA_MAILBOX_H
 
 /**
  * @file
@@ -9,7 +9,7 @@
  *
  * One command costs two round trips: everything, the sequence number last, with the probe itself
  * polling for the answer; then the answer is read. Both directions are checked by CRC-32. A command
- * whose outcome is unknown may be asked again: prg_mailbox_call() with the same command and payload
+ * whose outcome is unknown may be asked again: lpa_mailbox_call() with the same command and payload
  * keeps its sequence number as long as the chip has not been reset, and the device then answers
  * again instead of executing again.
  */
@@ -17,7 +17,7 @@
 #include "device-fw/protocol/mailbox.h"
 #include "programmer/link.h"
 
-struct prg_mailbox;
+struct lpa_mailbox;
 
 /**
  * Find the bootloader: switch the port to SWD, power it up, and wait for the mailbox's magic word.
@@ -33,11 +33,11 @@ struct prg_mailbox;
  * BASE_E_PROTO: the probe
  */
 BASE_MUST_CHECK
-enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
-    struct prg_mailbox **ret_mailbox, struct base_err *err);
+enum base_status lpa_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
+    struct lpa_mailbox **ret_mailbox, struct base_err *err);
 
 /** Accepts NULL. The target is not touched. */
-void prg_mailbox_close(struct prg_mailbox *mailbox);
+void lpa_mailbox_close(struct lpa_mailbox *mailbox);
 
 /**
  * Carry out one command.
@@ -55,14 +55,14 @@ void prg_mailbox_close(struct prg_mailbox *mailbox);
  * BASE_E_CORRUPT: the answer fails its CRC twice
  */
 BASE_MUST_CHECK
-enum base_status prg_mailbox_call(struct prg_mailbox *mailbox, uint32_t command,
+enum base_status lpa_mailbox_call(struct lpa_mailbox *mailbox, uint32_t command,
     const uint8_t *payload, size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status,
     uint8_t *ret_answer, size_t *ret_length, struct base_err *err);
 
 /** The word that differs after each reset of the device, as read at open. */
-uint32_t prg_mailbox_boot_word(const struct prg_mailbox *mailbox);
+uint32_t lpa_mailbox_boot_word(const struct lpa_mailbox *mailbox);
 
 /** Access port in use: 0 SYS-AP, 1 CM0-AP. */
-unsigned prg_mailbox_ap(const struct prg_mailbox *mailbox);
+unsigned lpa_mailbox_ap(const struct lpa_mailbox *mailbox);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,17 +86,17 @@ static void play(struct bench *bench)
     answer(bench, device, sequence, PROTO_OK);
 }
 
-static struct prg_mailbox *open_box(struct bench *bench, struct device *device, uint16_t size)
+static struct lpa_mailbox *open_box(struct bench *bench, struct device *device, uint16_t size)
 {
-    struct prg_mailbox *mailbox = NULL;
+    struct lpa_mailbox *mailbox = NULL;
     struct base_err err = { .status = BASE_OK };
     bench_init(bench, size, 8);
     boot(bench, 0x1001);
     bench->device = play;
     bench->user = device;
-    assert_int_equal(prg_mailbox_open(bench->link, 1000, &mailbox, &err), BASE_OK);
-    assert_int_equal(prg_mailbox_boot_word(mailbox), 0x1001);
-    assert_int_equal(prg_mailbox_ap(mailbox), 0);
+    assert_int_equal(lpa_mailbox_open(bench->link, 1000, &mailbox, &err), BASE_OK);
+    assert_int_equal(lpa_mailbox_boot_word(mailbox), 0x1001);
+    assert_int_equal(lpa_mailbox_ap(mailbox), 0);
     assert_int_equal(device->last_command, PROTO_CMD_HELLO); /* proof that somebody listens */
     device->executed = 0;
     return mailbox;
@@ -108,20 +108,20 @@ static void refuses_bad_arguments(void **state)
     struct bench bench;
     struct device device = { .executed = 0 };
     struct base_err err = { .status = BASE_OK };
-    struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
     uint8_t big[PROTO_MAILBOX_PAYLOAD_SIZE + 1] = { 0 };
     uint32_t answered = 0;
     size_t length = 0;
     assert_int_equal(
-        prg_mailbox_call(mailbox, 1, big, sizeof(big), 0, 0, &answered, NULL, &length, &err),
+        lpa_mailbox_call(mailbox, 1, big, sizeof(big), 0, 0, &answered, NULL, &length, &err),
         BASE_E_ARG);
     assert_int_equal(
-        prg_mailbox_call(mailbox, 1, NULL, 4, 0, 0, &answered, NULL, &length, NULL), BASE_E_ARG);
+        lpa_mailbox_call(mailbox, 1, NULL, 4, 0, 0, &answered, NULL, &length, NULL), BASE_E_ARG);
     assert_int_equal(
-        prg_mailbox_call(mailbox, 1, NULL, 0, 0, 4, &answered, NULL, &length, NULL), BASE_E_ARG);
+        lpa_mailbox_call(mailbox, 1, NULL, 0, 0, 4, &answered, NULL, &length, NULL), BASE_E_ARG);
     assert_int_equal(device.executed, 0);
-    prg_mailbox_close(mailbox);
-    prg_mailbox_close(NULL);
+    lpa_mailbox_close(mailbox);
+    lpa_mailbox_close(NULL);
     bench_done(&bench);
 }
 
@@ -130,38 +130,38 @@ static void says_why_there_is_none(void **state)
     (void)state;
     struct bench bench;
     struct device device = { .executed = 0 };
-    struct prg_mailbox *mailbox = NULL;
+    struct lpa_mailbox *mailbox = NULL;
     struct base_err err = { .status = BASE_OK };
     bench_init(&bench, 64, 4);
-    assert_int_equal(prg_mailbox_open(bench.link, 300, &mailbox, &err), BASE_E_TIMEOUT);
+    assert_int_equal(lpa_mailbox_open(bench.link, 300, &mailbox, &err), BASE_E_TIMEOUT);
     assert_string_equal(err.code, "no_mailbox");
     base_err_clear(&err);
     bench.chip->ap_enabled[0] = bench.chip->ap_enabled[1] = false;
-    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
+    assert_int_equal(lpa_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
     assert_string_equal(err.code, "port_closed");
     base_err_clear(&err);
     bench.chip->connected = false;
-    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
+    assert_int_equal(lpa_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
     assert_string_equal(err.code, "swd_silent");
     base_err_clear(&err);
     bench.chip->connected = true;
     bench.chip->ap_enabled[1] = true;
     boot(&bench, 7);
     /* What an earlier boot left in memory is no mailbox: nobody answers. */
-    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
+    assert_int_equal(lpa_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_TIMEOUT);
     assert_string_equal(err.code, "no_mailbox");
     base_err_clear(&err);
     boot(&bench, 7);
     bench.device = play;
     bench.user = &device;
     set_word(&bench, PROTO_MAILBOX_VERSION_AT, PROTO_VERSION + 1);
-    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_UNSUPPORTED);
+    assert_int_equal(lpa_mailbox_open(bench.link, 50, &mailbox, &err), BASE_E_UNSUPPORTED);
     assert_null(mailbox);
     /* The SYS-AP is still closed: the other one serves. */
     set_word(&bench, PROTO_MAILBOX_VERSION_AT, PROTO_VERSION);
-    assert_int_equal(prg_mailbox_open(bench.link, 50, &mailbox, NULL), BASE_OK);
-    assert_int_equal(prg_mailbox_ap(mailbox), 1);
-    prg_mailbox_close(mailbox);
+    assert_int_equal(lpa_mailbox_open(bench.link, 50, &mailbox, NULL), BASE_OK);
+    assert_int_equal(lpa_mailbox_ap(mailbox), 1);
+    lpa_mailbox_close(mailbox);
     bench_done(&bench);
 }
 
@@ -185,7 +185,7 @@ static void carries_commands_in_two_round_trips(void **state)
     for (size_t s = 0; s < 3; s++) {
         struct bench bench;
         struct device device = { .executed = 0 };
-        struct prg_mailbox *mailbox = open_box(&bench, &device, sizes[s]);
+        struct lpa_mailbox *mailbox = open_box(&bench, &device, sizes[s]);
         for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
             uint8_t out[PROTO_MAILBOX_PAYLOAD_SIZE];
             uint8_t in[PROTO_MAILBOX_PAYLOAD_SIZE];
@@ -194,7 +194,7 @@ static void carries_commands_in_two_round_trips(void **state)
             memset(out, (int)(0x30 + i), sizeof(out));
             device.answer_length = (uint32_t)rows[i].in;
             uint64_t before = prg_link_stats(bench.link).round_trips;
-            assert_int_equal(prg_mailbox_call(mailbox, rows[i].command, out, rows[i].out, 0,
+            assert_int_equal(lpa_mailbox_call(mailbox, rows[i].command, out, rows[i].out, 0,
                                  sizeof(in), &answered, in, &length, NULL),
                 BASE_OK);
             /* This device acts between packets only: where sequence number and wait share one,
@@ -211,7 +211,7 @@ static void carries_commands_in_two_round_trips(void **state)
                 assert_int_equal(in[k], (uint8_t)(k + rows[i].command));
             }
         }
-        prg_mailbox_close(mailbox);
+        lpa_mailbox_close(mailbox);
         bench_done(&bench);
     }
 }
@@ -221,15 +221,15 @@ static void refuses_more_than_fits(void **state)
     (void)state;
     struct bench bench;
     struct device device = { .answer_length = 80 };
-    struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
     uint8_t in[79];
     uint32_t answered = 0;
     size_t length = 0;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, NULL),
         BASE_E_PROTO);
     assert_int_equal(answered, 0);
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     bench_done(&bench);
 }
 
@@ -239,14 +239,14 @@ static void repeats_safely(void **state)
     (void)state;
     struct bench bench;
     struct device device = { .answer_length = PROTO_RECEIPT_SIZE };
-    struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
     struct base_err err = { .status = BASE_OK };
     uint8_t in[PROTO_RECEIPT_SIZE];
     uint8_t out[PROTO_ENVELOPE_SIZE] = { 1, 2, 3 };
     uint32_t answered = 0;
     size_t length = 0;
     device.delay = 1000000;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
                          &answered, in, &length, &err),
         BASE_E_TIMEOUT);
     assert_string_equal(err.code, "unknown");
@@ -254,17 +254,17 @@ static void repeats_safely(void **state)
     device.delay = 0;
     play(&bench); /* done while nobody was looking */
     assert_int_equal(device.executed, 1);
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
                          &answered, in, &length, NULL),
         BASE_OK);
     assert_int_equal(device.executed, 1);
     assert_int_equal(length, PROTO_RECEIPT_SIZE);
     /* The same command anew is a new command. */
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300, sizeof(in),
                          &answered, in, &length, NULL),
         BASE_OK);
     assert_int_equal(device.executed, 2);
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     bench_done(&bench);
 }
 
@@ -273,27 +273,27 @@ static void asks_again_what_was_garbled(void **state)
     (void)state;
     struct bench bench;
     struct device device = { .answer_length = 80 };
-    struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
     device.deaf = 2;
     uint8_t in[80];
     uint32_t answered = 0;
     size_t length = 0;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, NULL),
         BASE_OK);
     assert_int_equal(answered, PROTO_OK);
     assert_int_equal(device.executed, 1);
     device.deaf = 3;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, NULL),
         BASE_OK);
     assert_int_equal(answered, PROTO_BAD_CRC);
     /* The answer itself is wrong in memory: reading it again does not help. */
     device.garble = 1;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, NULL),
         BASE_E_CORRUPT);
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     bench_done(&bench);
 }
 
@@ -302,24 +302,24 @@ static void notices_a_reset(void **state)
     (void)state;
     struct bench bench;
     struct device device = { .answer_length = 80 };
-    struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+    struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
     struct base_err err = { .status = BASE_OK };
     uint8_t in[80];
     uint32_t answered = 0;
     size_t length = 0;
     boot(&bench, 0x2002);
     device.delay = 1;
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, &err),
         BASE_E_LINK);
     assert_string_equal(err.code, "reset");
-    prg_mailbox_close(mailbox);
-    assert_int_equal(prg_mailbox_open(bench.link, 100, &mailbox, NULL), BASE_OK);
-    assert_int_equal(prg_mailbox_boot_word(mailbox), 0x2002);
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
+    lpa_mailbox_close(mailbox);
+    assert_int_equal(lpa_mailbox_open(bench.link, 100, &mailbox, NULL), BASE_OK);
+    assert_int_equal(lpa_mailbox_boot_word(mailbox), 0x2002);
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(in), &answered,
                          in, &length, NULL),
         BASE_OK);
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     bench_done(&bench);
 }
 
@@ -332,7 +332,7 @@ static void ends_once_whatever_breaks(void **state)
         for (uint64_t number = 1; number <= (kind == 0 ? 12 : 90); number++) {
             struct bench bench;
             struct device device = { .answer_length = PROTO_RECEIPT_SIZE };
-            struct prg_mailbox *mailbox = open_box(&bench, &device, 64);
+            struct lpa_mailbox *mailbox = open_box(&bench, &device, 64);
             const struct sim_probe_fault fault = { kind == 0 ? SIM_PROBE_FAULT_CUT_REPLY
                                                              : SIM_PROBE_FAULT_FLIP_BIT,
                 number, (uint32_t)(number * 7 % 46) };
@@ -344,7 +344,7 @@ static void ends_once_whatever_breaks(void **state)
             enum base_status status = BASE_E_TIMEOUT;
             for (unsigned i = 0; i < 5 && status != BASE_OK; i++) {
                 struct base_err err = { .status = BASE_OK };
-                status = prg_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300,
+                status = lpa_mailbox_call(mailbox, PROTO_CMD_INSTALL, out, sizeof(out), 300,
                     sizeof(in), &answered, in, &length, &err);
                 assert_true(status == BASE_OK || strcmp(err.code, "unknown") == 0);
             }
@@ -355,7 +355,7 @@ static void ends_once_whatever_breaks(void **state)
             for (size_t k = 0; k < length; k++) {
                 assert_int_equal(in[k], (uint8_t)(k + PROTO_CMD_INSTALL));
             }
-            prg_mailbox_close(mailbox);
+            lpa_mailbox_close(mailbox);
             bench_done(&bench);
         }
     }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-/* The one place where programmer/ knows of LPA: the mailbox's layout and checksum, which are the
- * freestanding codecs shared with the bootloader. */
 #include "device-fw/protocol/messages.h"
 #include "programmer/mem.h"
 
@@ -24,7 +22,7 @@
 /* Value matches of 250 ms each that go ahead of the last one for a long command. */
 #define EXTRA_WAITS 7U
 
-struct prg_mailbox {
+struct lpa_mailbox {
     struct prg_link *link;
     unsigned ap;
     uint32_t boot;
@@ -142,24 +140,24 @@ static enum base_status read_header(
     return status;
 }
 
-void prg_mailbox_close(struct prg_mailbox *mailbox)
+void lpa_mailbox_close(struct lpa_mailbox *mailbox)
 {
     free(mailbox);
 }
 
-uint32_t prg_mailbox_boot_word(const struct prg_mailbox *mailbox)
+uint32_t lpa_mailbox_boot_word(const struct lpa_mailbox *mailbox)
 {
     return mailbox->boot;
 }
 
-unsigned prg_mailbox_ap(const struct prg_mailbox *mailbox)
+unsigned lpa_mailbox_ap(const struct lpa_mailbox *mailbox)
 {
     return mailbox->ap;
 }
 
 /* ------------------------------------------------------------------------------------ request */
 
-static void queue_match(struct prg_mailbox *mailbox)
+static void queue_match(struct lpa_mailbox *mailbox)
 {
     prg_mem_queue_match(mailbox->link, mailbox->ap, at(PROTO_MAILBOX_RSP_SEQUENCE_AT), 0xFFFFFFFFU,
         mailbox->sequence);
@@ -182,7 +180,7 @@ static unsigned extra_waits(uint32_t command)
 
 /* The wait, and in the same packet the answer's header: an answer without payload needs no second
  * round trip, and is read before a device that resets or starts its application has done so. */
-static void queue_wait(struct prg_mailbox *mailbox)
+static void queue_wait(struct lpa_mailbox *mailbox)
 {
     for (unsigned i = 0; i < extra_waits(mailbox->command); i++) {
         prg_queue_fence(mailbox->link, MATCH_BYTES, 0);
@@ -197,7 +195,7 @@ static void queue_wait(struct prg_mailbox *mailbox)
 
 /* Everything, the sequence number last, the wait behind it: one flight. A part that does not arrive
  * makes a wrong checksum, which the device refuses. */
-static void queue_request(struct prg_mailbox *mailbox)
+static void queue_request(struct lpa_mailbox *mailbox)
 {
     struct prg_link *link = mailbox->link;
     uint32_t length = (uint32_t)mailbox->length;
@@ -223,7 +221,7 @@ static enum base_status unknown(const struct base_err *cause, struct base_err *e
 
 /* Is it still the boot that we spoke to? */
 static enum base_status check_boot(
-    const struct prg_mailbox *mailbox, const uint8_t header[HEADER_BYTES], struct base_err *err)
+    const struct lpa_mailbox *mailbox, const uint8_t header[HEADER_BYTES], struct base_err *err)
 {
     if (base_get_le32(header + PROTO_MAILBOX_MAGIC_AT) == PROTO_MAILBOX_MAGIC &&
         base_get_le32(header + PROTO_MAILBOX_BOOT_AT) == mailbox->boot) {
@@ -236,7 +234,7 @@ static enum base_status check_boot(
 }
 
 static void begin(
-    struct prg_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
+    struct lpa_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
 {
     mailbox->sequence = mailbox->sequence + 1 == 0 ? 1 : mailbox->sequence + 1;
     mailbox->command = command;
@@ -252,7 +250,7 @@ static void begin(
 
 /* Take up the numbering where it stands. Not possible while a command is under way. */
 static enum base_status take_up(
-    struct prg_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
+    struct lpa_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
 {
     uint8_t header[HEADER_BYTES];
     *ret_sight = SIGHT_NO_MAILBOX;
@@ -278,7 +276,7 @@ static enum base_status take_up(
  * perhaps with a command that nobody will ever answer, and nobody listens. Only an answer proves
  * the opposite; hello is one without consequences. */
 static enum base_status prove_alive(
-    struct prg_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
+    struct lpa_mailbox *mailbox, enum sight *ret_sight, struct base_err *err)
 {
     uint8_t header[HEADER_BYTES];
     struct base_err cause = { .status = BASE_OK };
@@ -307,7 +305,7 @@ static enum base_status prove_alive(
     return BASE_OK;
 }
 
-static enum base_status find(struct prg_mailbox *mailbox, uint32_t timeout_ms, struct base_err *err)
+static enum base_status find(struct lpa_mailbox *mailbox, uint32_t timeout_ms, struct base_err *err)
 {
     struct prg_link *link = mailbox->link;
     int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
@@ -332,17 +330,17 @@ static enum base_status find(struct prg_mailbox *mailbox, uint32_t timeout_ms, s
     }
 }
 
-enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
-    struct prg_mailbox **ret_mailbox, struct base_err *err)
+enum base_status lpa_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
+    struct lpa_mailbox **ret_mailbox, struct base_err *err)
 {
-    struct prg_mailbox *mailbox = calloc(1, sizeof(*mailbox));
+    struct lpa_mailbox *mailbox = calloc(1, sizeof(*mailbox));
     if (mailbox == NULL) {
         return base_err_set(err, BASE_E_NOMEM, "mailbox", 0, "no memory for a mailbox");
     }
     mailbox->link = link;
     enum base_status status = find(mailbox, timeout_ms, err);
     if (status != BASE_OK) {
-        prg_mailbox_close(mailbox);
+        lpa_mailbox_close(mailbox);
         return status;
     }
     *ret_mailbox = mailbox;
@@ -353,7 +351,7 @@ enum base_status prg_mailbox_open(struct prg_link *link, uint32_t timeout_ms,
 
 /* Wait on; the first flight's own wait was one slice of it. */
 static enum base_status wait_answer(
-    struct prg_mailbox *mailbox, int64_t end_us, struct base_err *err)
+    struct lpa_mailbox *mailbox, int64_t end_us, struct base_err *err)
 {
     struct prg_link *link = mailbox->link;
     struct base_err cause = { .status = BASE_OK };
@@ -368,7 +366,7 @@ static enum base_status wait_answer(
 
 /* After an unknown outcome: look whether the device has seen the command, before saying it again.
  */
-static enum base_status resume(struct prg_mailbox *mailbox, struct base_err *err)
+static enum base_status resume(struct lpa_mailbox *mailbox, struct base_err *err)
 {
     struct prg_link *link = mailbox->link;
     uint8_t header[HEADER_BYTES];
@@ -405,7 +403,7 @@ struct answer {
 };
 
 /* An answer without payload came whole with the wait. */
-static bool take_short_answer(const struct prg_mailbox *mailbox, struct answer *ret_answer)
+static bool take_short_answer(const struct lpa_mailbox *mailbox, struct answer *ret_answer)
 {
     const uint8_t *header = mailbox->answer_header;
     uint32_t status = base_get_le32(header + 4);
@@ -421,7 +419,7 @@ static bool take_short_answer(const struct prg_mailbox *mailbox, struct answer *
 
 /* Second round trip: header and as much of the payload as one answer to this kind of command has.
  */
-static enum base_status read_answer(struct prg_mailbox *mailbox, size_t expected,
+static enum base_status read_answer(struct lpa_mailbox *mailbox, size_t expected,
     struct answer *ret_answer, bool *ret_intact, struct base_err *err)
 {
     struct prg_link *link = mailbox->link;
@@ -480,13 +478,13 @@ static size_t expected_length(uint32_t command)
 }
 
 static bool is_repeat(
-    const struct prg_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
+    const struct lpa_mailbox *mailbox, uint32_t command, const uint8_t *payload, size_t length)
 {
     return mailbox->pending && mailbox->command == command && mailbox->length == length &&
            (length == 0 || memcmp(mailbox->payload, payload, length) == 0);
 }
 
-static enum base_status ask_once(struct prg_mailbox *mailbox, bool repeat, uint32_t timeout_ms,
+static enum base_status ask_once(struct lpa_mailbox *mailbox, bool repeat, uint32_t timeout_ms,
     struct answer *ret_answer, bool *ret_intact, struct base_err *err)
 {
     int64_t end_us = mailbox->link->wire_us + (int64_t)timeout_ms * 1000;
@@ -530,7 +528,7 @@ static enum base_status deliver(const struct answer *answer, size_t size, uint32
 
 /* ---------------------------------------------------------------------------------------- call */
 
-enum base_status prg_mailbox_call(struct prg_mailbox *mailbox, uint32_t command,
+enum base_status lpa_mailbox_call(struct lpa_mailbox *mailbox, uint32_t command,
     const uint8_t *payload, size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status,
     uint8_t *ret_answer, size_t *ret_length, struct base_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "programmer/mailbox.h"
+#include "lpa/mailbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,11 +61,11 @@ static void program_bootloader(struct desk *desk, uint8_t ret_key_id[PROTO_KEY_I
     assert_int_equal(prg_psoc6_reset(desk->chip, &err), BASE_OK);
 }
 
-static struct prg_mailbox *open_box(struct desk *desk)
+static struct lpa_mailbox *open_box(struct desk *desk)
 {
-    struct prg_mailbox *mailbox = NULL;
+    struct lpa_mailbox *mailbox = NULL;
     struct base_err err = { .status = BASE_OK };
-    if (prg_mailbox_open(desk->link, 3000, &mailbox, &err) != BASE_OK) {
+    if (lpa_mailbox_open(desk->link, 3000, &mailbox, &err) != BASE_OK) {
         fail_msg("%s", err.message);
     }
     return mailbox;
@@ -85,10 +85,10 @@ static void says_hello(void **state)
         size_t length = 0;
         desk_init(&desk, sizes[i]);
         program_bootloader(&desk, NULL);
-        struct prg_mailbox *mailbox = open_box(&desk);
+        struct lpa_mailbox *mailbox = open_box(&desk);
         for (unsigned k = 0; k < 3; k++) {
             uint64_t before = prg_link_stats(desk.link).round_trips;
-            if (prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes), &answered,
+            if (lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes), &answered,
                     bytes, &length, &err) != BASE_OK) {
                 fail_msg("%s", err.message);
             }
@@ -97,7 +97,7 @@ static void says_hello(void **state)
             assert_int_equal(proto_hello_decode(bytes, length, &hello), PROTO_OK);
             assert_memory_equal(hello.chip_id, uid, sizeof(uid));
         }
-        prg_mailbox_close(mailbox);
+        lpa_mailbox_close(mailbox);
         desk_done(&desk);
     }
 }
@@ -116,12 +116,12 @@ static void makes_a_statement_in_two_round_trips(void **state)
         struct proto_statement statement;
         desk_init(&desk, sizes[i]);
         program_bootloader(&desk, key_id);
-        struct prg_mailbox *mailbox = open_box(&desk);
+        struct lpa_mailbox *mailbox = open_box(&desk);
         for (unsigned k = 0; k < 2; k++) {
             uint64_t before = prg_link_stats(desk.link).round_trips;
             uint32_t answered = 0;
             size_t length = 0;
-            if (prg_mailbox_call(mailbox, PROTO_CMD_STATEMENT, key_id, sizeof(key_id), 0,
+            if (lpa_mailbox_call(mailbox, PROTO_CMD_STATEMENT, key_id, sizeof(key_id), 0,
                     sizeof(bytes[k]), &answered, bytes[k], &length, &err) != BASE_OK) {
                 fail_msg("%s", err.message);
             }
@@ -130,7 +130,7 @@ static void makes_a_statement_in_two_round_trips(void **state)
             assert_int_equal(proto_statement_decode(bytes[k], length, &statement), PROTO_OK);
         }
         assert_memory_equal(bytes[0], bytes[1], PROTO_STATEMENT_SIZE);
-        prg_mailbox_close(mailbox);
+        lpa_mailbox_close(mailbox);
         desk_done(&desk);
     }
 }
@@ -146,21 +146,21 @@ static void notices_a_reset(void **state)
     size_t length = 0;
     desk_init(&desk, 0);
     program_bootloader(&desk, NULL);
-    struct prg_mailbox *mailbox = open_box(&desk);
-    uint32_t boot = prg_mailbox_boot_word(mailbox);
+    struct lpa_mailbox *mailbox = open_box(&desk);
+    uint32_t boot = lpa_mailbox_boot_word(mailbox);
     assert_int_equal(prg_psoc6_reset(desk.chip, NULL), BASE_OK);
     assert_int_equal(prg_link_delay(desk.link, 1000000, NULL), BASE_OK);
-    enum base_status status = prg_mailbox_call(
+    enum base_status status = lpa_mailbox_call(
         mailbox, PROTO_CMD_HELLO, NULL, 0, 300, sizeof(bytes), &answered, bytes, &length, &err);
     assert_int_not_equal(status, BASE_OK);
     assert_string_equal(err.code, "reset");
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     mailbox = open_box(&desk);
-    assert_int_not_equal(prg_mailbox_boot_word(mailbox), boot);
-    assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes),
+    assert_int_not_equal(lpa_mailbox_boot_word(mailbox), boot);
+    assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes),
                          &answered, bytes, &length, NULL),
         BASE_OK);
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     desk_done(&desk);
 }
 
@@ -174,18 +174,18 @@ static void opens_only_what_listens(void **state)
     size_t length = 0;
     desk_init(&desk, 0);
     program_bootloader(&desk, NULL);
-    struct prg_mailbox *mailbox = open_box(&desk);
+    struct lpa_mailbox *mailbox = open_box(&desk);
     for (unsigned i = 0; i < 3; i++) {
-        uint32_t boot = prg_mailbox_boot_word(mailbox);
-        prg_mailbox_close(mailbox);
+        uint32_t boot = lpa_mailbox_boot_word(mailbox);
+        lpa_mailbox_close(mailbox);
         assert_int_equal(prg_psoc6_reset(desk.chip, NULL), BASE_OK);
         mailbox = open_box(&desk);
-        assert_int_not_equal(prg_mailbox_boot_word(mailbox), boot);
-        assert_int_equal(prg_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes),
+        assert_int_not_equal(lpa_mailbox_boot_word(mailbox), boot);
+        assert_int_equal(lpa_mailbox_call(mailbox, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes),
                              &answered, bytes, &length, NULL),
             BASE_OK);
     }
-    prg_mailbox_close(mailbox);
+    lpa_mailbox_close(mailbox);
     desk_done(&desk);
 }
 
@@ -197,7 +197,7 @@ static void can_be_acquired_again(void **state)
     struct prg_psoc6_info info;
     desk_init(&desk, 0);
     program_bootloader(&desk, NULL);
-    prg_mailbox_close(open_box(&desk));
+    lpa_mailbox_close(open_box(&desk));
     desk_acquire(&desk);
     assert_int_equal(prg_psoc6_identify(desk.chip, &info, NULL), BASE_OK);
     desk_done(&desk);
