@@ -74,6 +74,22 @@ enum base_status prov_open_audit(struct prov_app *app, struct base_err *err);
 /** Have the log cosigned; a KMS that is away is only a warning. */
 void prov_cosign(struct prov_app *app);
 
+/**
+ * Run a command with sh(1) and take the first line of its output as one-time code.
+ *
+ * The command gets the standard descriptors and the environment, and nothing else of this process.
+ * It must end by itself with exit code 0; one that does not is ended.
+ *
+ * @param max_length    most bytes of the line
+ * @param wait_ms       for the code and the command's end together
+ * @param[out] ret_code the caller frees it
+ * @return BASE_OK, BASE_E_ARG, BASE_E_TIMEOUT, BASE_E_CONFIG (no code, or the command failed),
+ *         BASE_E_IO, BASE_E_NOMEM
+ */
+BASE_MUST_CHECK
+enum base_status prov_code_from_command(const char *command, const struct base_clock *clock,
+    size_t max_length, int wait_ms, struct base_secret *ret_code, struct base_err *err);
+
 /** 16 hexadecimal digits. */
 BASE_MUST_CHECK
 enum base_status prov_parse_chip(

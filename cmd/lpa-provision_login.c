@@ -5,15 +5,10 @@
 #include "auth/enrol.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define CODE_MAX        64U
@@ -22,8 +17,6 @@
 #define US_PER_S        INT64_C(1000000)
 #define US_PER_DAY      (86400 * US_PER_S)
 #define CLOCK_NOTE_US   (5 * US_PER_S)
-
-extern char **environ;
 
 /* --- enrol --- */
 
@@ -205,53 +198,13 @@ int prov_enrol(const struct cli_program *program, int argc, char **argv)
 
 /* --- login --- */
 
-/* Run the configured command; its first line is the code. The command inherits nothing of ours but
- * the standard descriptors. */
-static enum base_status code_from_command(
-    const char *command, struct base_secret *ret_code, struct base_err *err)
-{
-    int pipes[2];
-    pid_t child = 0;
-    posix_spawn_file_actions_t actions;
-    char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, NULL, NULL };
-    char copy[1024];
-    if (strlen(command) >= sizeof(copy)) {
-        return base_err_set(err, BASE_E_ARG, "option", 0, "the --totp-command is too long");
-    }
-    (void)snprintf(copy, sizeof(copy), "%s", command);
-    argv[2] = copy;
-    if (pipe2(pipes, O_CLOEXEC) != 0) {
-        return base_err_errno(err, BASE_E_IO, errno, "cannot run the --totp-command");
-    }
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-    int failed = posix_spawn(&child, "/bin/sh", &actions, NULL, argv, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)close(pipes[1]);
-    enum base_status status = BASE_OK;
-    if (failed != 0) {
-        (void)close(pipes[0]);
-        return base_err_errno(err, BASE_E_IO, failed, "cannot run the --totp-command");
-    }
-    struct pollfd ready = { .fd = pipes[0], .events = POLLIN };
-    if (poll(&ready, 1, COMMAND_WAIT_MS) == 1) {
-        status = base_secret_read_fd(ret_code, pipes[0], CODE_MAX, err);
-    } else {
-        (void)kill(child, SIGTERM);
-        status = base_err_set(err, BASE_E_TIMEOUT, "option", 0,
-            "the --totp-command gave no code within %d s", COMMAND_WAIT_MS / 1000);
-    }
-    (void)close(pipes[0]);
-    (void)waitpid(child, NULL, 0);
-    return status;
-}
-
-static enum base_status get_code(
-    const struct prov_args *args, struct base_secret *ret_code, struct base_err *err)
+static enum base_status get_code(const struct prov_app *app, const struct prov_args *args,
+    struct base_secret *ret_code, struct base_err *err)
 {
     enum base_status status = BASE_OK;
     if (args->totp_command != NULL) {
-        status = code_from_command(args->totp_command, ret_code, err);
+        status = prov_code_from_command(
+            args->totp_command, app->clock, CODE_MAX, COMMAND_WAIT_MS, ret_code, err);
     } else if (args->totp_fd >= 0) {
         status = base_secret_read_fd(ret_code, args->totp_fd, CODE_MAX, err);
     } else {
@@ -306,7 +259,7 @@ static enum base_status ask_kms(
 {
     struct base_secret code = { 0 };
     struct base_err cause = { 0 };
-    enum base_status status = get_code(args, &code, err);
+    enum base_status status = get_code(app, args, &code, err);
     if (status != BASE_OK) {
         return status;
     }
