@@ -14,6 +14,7 @@
 #define MATCH_SLICE_US 250000U
 #define DRAIN_US       150000
 #define DRAIN_PACKETS  64U
+#define OPEN_TRIES     3U
 #define DELAY_MAX_US   10000000U
 #define XRES_WAIT_US   10000U
 
@@ -241,6 +242,33 @@ static enum base_status read_probe(struct prg_link *link, uint32_t max, struct b
                                 : BASE_OK;
 }
 
+/* An answer that an earlier session did not wait for may come while this one begins. */
+static enum base_status begin_session(struct prg_link *link, uint32_t max, struct base_err *err)
+{
+    struct base_err cause = { .status = BASE_OK };
+    enum base_status status = BASE_E_PROTO;
+    bool again = true;
+    for (unsigned i = 0; i < OPEN_TRIES && again; i++) {
+        status = i == 0 ? BASE_OK : drain(link, DRAIN_US, &cause);
+        base_err_clear(&cause);
+        link->poisoned = false;
+        prg_queue_reset(link);
+        if (status == BASE_OK) {
+            status = read_probe(link, max, &cause);
+        }
+        if (status == BASE_OK) {
+            prg_queue_reset(link);
+            status = send_settings(link, &cause);
+        }
+        again = status != BASE_OK && strcmp(cause.domain, "CMSIS-DAP") == 0;
+    }
+    if (status != BASE_OK) {
+        status = base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
+        base_err_set_code(err, cause.code);
+    }
+    return status;
+}
+
 enum base_status prg_link_open_wire(struct prg_wire *wire, const struct prg_link_opts *opts,
     struct prg_link **ret_link, struct base_err *err)
 {
@@ -265,11 +293,7 @@ enum base_status prg_link_open_wire(struct prg_wire *wire, const struct prg_link
     uint32_t max = opts->max_in_flight;
     max = max == 0 || max > PRG_QUEUE_MAX_IN_FLIGHT ? PRG_QUEUE_MAX_IN_FLIGHT : max;
     if (status == BASE_OK) {
-        status = read_probe(link, max, err);
-    }
-    if (status == BASE_OK) {
-        prg_queue_reset(link);
-        status = send_settings(link, err);
+        status = begin_session(link, max, err);
     }
     if (status != BASE_OK) {
         link->gone = true; /* nothing more is said to it */
