@@ -170,9 +170,12 @@ static const char *note_end(const char *start, const char *end)
 static enum base_status walk_notes(const struct base_buf *text, const char *name, lpa_note_fn *each,
     void *user, struct base_err *err)
 {
+    if (text->length == 0) {
+        return BASE_OK;
+    }
     const char *at = (const char *)text->data;
     const char *end = at + text->length;
-    while (text->length != 0 && at < end) {
+    while (at < end) {
         const char *stop = note_end(at, end);
         if (stop == NULL) {
             return base_err_set(err, BASE_E_CORRUPT, "log",

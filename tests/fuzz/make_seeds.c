@@ -9,10 +9,12 @@
 #include "base/hash.h"
 #include "device-fw/protocol/binding.h"
 #include "device-fw/protocol/messages.h"
+#include "lpa/audit.h"
 #include "lpa/audit_record.h"
 #include "lpa/journal.h"
 #include "lpa/mailbox.h"
 #include "sim/board.h"
+#include "tests/fuzz/log_key.h"
 
 struct seeds {
     const char *folder;
@@ -126,6 +128,70 @@ static void write_audit(struct seeds *seeds)
     base_buf_done(&text);
 }
 
+/* Append a file of the log and a zero byte; a file that is not there is empty. */
+static void append_file(const char *folder, const char *name, struct base_buf *all)
+{
+    char path[BASE_FILE_PATH_SIZE];
+    (void)!base_file_join(folder, name, sizeof(path), path, NULL);
+    (void)!base_file_read(path, all, NULL);
+    (void)unlink(path);
+    (void)!base_buf_append(all, "", 1, NULL);
+}
+
+/* The KMS is away: the log signs its checkpoint all the same. */
+static enum base_status no_witness(void *user, uint64_t old_size, const uint8_t (*proof)[32],
+    size_t proof_count, const char *checkpoint, enum auth_witness *ret_witness, uint64_t *ret_size,
+    char *ret_cosignature, struct base_err *err)
+{
+    (void)user;
+    (void)old_size;
+    (void)proof;
+    (void)proof_count;
+    (void)checkpoint;
+    (void)ret_witness;
+    (void)ret_size;
+    (void)ret_cosignature;
+    return base_err_set(err, BASE_E_REMOTE, "fuzz", 0, "there is no KMS here");
+}
+
+static void write_log(struct seeds *seeds)
+{
+    char folder[BASE_FILE_PATH_SIZE / 2];
+    struct base_note_key key = { 0 };
+    struct base_note_signer signer;
+    struct lpa_audit *audit = NULL;
+    struct base_err err = { 0 };
+    struct base_buf all;
+    base_buf_init(&all, 65536);
+    log_key_make(&key);
+    base_note_key_signer(&key, &signer);
+    (void)snprintf(folder, sizeof(folder), "%s/log", seeds->folder);
+    const struct lpa_audit_opts opts = { .folder = folder,
+        .station = "station-1",
+        .software = "0.1.0",
+        .signer = &signer,
+        .clock = base_clock_system() };
+    const struct lpa_event start = { .id = LPA_EVENT_STATION_START, .result = "ok" };
+    const struct lpa_event request = { .id = LPA_EVENT_KEY_REQUEST, .lot = "L-1" };
+    if (lpa_audit_open(&opts, &audit, &err) != BASE_OK ||
+        lpa_audit_append(audit, &start, &err) != BASE_OK ||
+        lpa_audit_append(audit, &request, &err) != BASE_OK) {
+        (void)fprintf(stderr, "make_seeds: %s\n", err.message);
+        seeds->failed = true;
+    }
+    if (audit != NULL) {
+        (void)!lpa_audit_cosign(audit, no_witness, NULL, NULL);
+    }
+    lpa_audit_close(audit);
+    append_file(folder, "000000000000.jsonl", &all);
+    append_file(folder, "signed", &all);
+    append_file(folder, "checkpoint", &all);
+    append_file(folder, "history", &all);
+    write_seed(seeds, "auditlog", "two-records", all.data, all.length);
+    base_buf_done(&all);
+    base_note_key_done(&key);
+}
+
 static void write_journal(struct seeds *seeds)
 {
     char path[BASE_FILE_PATH_SIZE];
@@ -195,6 +261,7 @@ int main(int argc, char **argv)
     (void)!base_file_make_folder(argv[1], NULL);
     write_messages(&seeds);
     write_audit(&seeds);
+    write_log(&seeds);
     write_journal(&seeds);
     write_session(&seeds);
     return seeds.failed ? 1 : 0;
