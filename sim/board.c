@@ -90,7 +90,7 @@ static void watch_supply(struct sim_board *board)
         board->power_cuts++;
         board->off_since_ps = stats.virtual_time_ps;
         sim_probe_target_lost(board->probe);
-    } else if (board->restore_us > 0 &&
+    } else if (board->restore_us > 0 && !sim_probe_keeps_off(board->probe) &&
                stats.virtual_time_ps - board->off_since_ps >= board->restore_us * SIM_PS_PER_US) {
         board->off = false;
         sim_probe_settle(board->probe);

@@ -10,6 +10,10 @@
 #define DEFAULT_PACKET_COUNT 4U
 /* Power-up values of the reference firmware. */
 #define DEFAULT_WAIT_RETRY 100U
+#define DEFAULT_SUPPLY_MV  3300U
+#define KITPROG_MAJOR      2U
+#define KITPROG_MINOR      82U
+#define KITPROG_BUILD      1735U
 
 static void copy_text(char *to, const char *from, const char *fallback)
 {
@@ -34,6 +38,21 @@ static bool alloc_queue(struct sim_probe *probe)
 static enum base_status no_memory(struct base_err *err)
 {
     return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a simulated probe");
+}
+
+static void start_kitprog(struct sim_probe *probe, const struct sim_kitprog_opts *opts)
+{
+    probe->kitprog = *opts;
+    if (opts->model == SIM_KITPROG_NONE) {
+        return;
+    }
+    if (opts->major == 0 && opts->minor == 0 && opts->build == 0) {
+        probe->kitprog.major = KITPROG_MAJOR;
+        probe->kitprog.minor = KITPROG_MINOR;
+        probe->kitprog.build = KITPROG_BUILD;
+    }
+    probe->supply_mv = DEFAULT_SUPPLY_MV;
+    probe_kitprog_supply(probe, opts->model == SIM_KITPROG_ON_BOARD);
 }
 
 enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opts *opts,
@@ -65,6 +84,7 @@ enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opt
     probe->swclk = true;
     probe->swdio = true;
     probe->flip_in = -1;
+    start_kitprog(probe, &opts->kitprog);
     *ret_probe = probe;
     return BASE_OK;
 }
@@ -163,7 +183,8 @@ static ssize_t run_queue(struct sim_probe *probe, const uint8_t *request, size_t
 ssize_t sim_probe_next(struct sim_probe *probe, uint8_t *response, size_t capacity)
 {
     if (!probe->queue_running) {
-        return 0;
+        size_t more = probe_kitprog_next(probe, response, answer_limit(probe, capacity));
+        return more > 0 ? finish(probe, NULL, 0, response, more) : 0;
     }
     const uint8_t *packet = probe->queue + (size_t)probe->queue_next * probe->packet_size;
     size_t length = probe->queue_lengths[probe->queue_next];
@@ -181,6 +202,7 @@ void sim_probe_disconnected(struct sim_probe *probe)
     probe->queued = 0;
     probe->queue_next = 0;
     probe->queue_running = false;
+    probe->acquire_ended = false;
 }
 
 static bool fault_hits(struct sim_probe *probe, enum sim_probe_fault_kind kind)
@@ -235,6 +257,10 @@ ssize_t sim_probe_exec(struct sim_probe *probe, const uint8_t *request, size_t l
         sim_swd_pass_ps(&probe->swd, probe->round_trip_ps);
     }
     ssize_t result = execute(probe, request, length, response, capacity);
+    if (probe->restarting) {
+        probe->restarting = false;
+        return SIM_PROBE_CUT;
+    }
     return fault_hits(probe, SIM_PROBE_FAULT_CUT_REPLY) ? SIM_PROBE_CUT : result;
 }
 
@@ -275,6 +301,11 @@ void sim_probe_get_stats(const struct sim_probe *probe, struct sim_probe_stats *
         .flipped_bits = probe->flipped_bits,
         .virtual_time_ps = probe->swd.time_ps,
     };
+}
+
+uint8_t sim_probe_light(const struct sim_probe *probe)
+{
+    return probe->light;
 }
 
 uint16_t sim_probe_packet_size(const struct sim_probe *probe)

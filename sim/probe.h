@@ -34,6 +34,25 @@
 
 struct sim_probe;
 
+enum sim_kitprog_model {
+    SIM_KITPROG_NONE,      /**< a plain CMSIS-DAP probe */
+    SIM_KITPROG_ON_BOARD,  /**< KitProg3: supplies its board from the beginning */
+    SIM_KITPROG_MINIPROG4, /**< supplies the target when told to, unless others do */
+};
+
+#define SIM_KITPROG_MIN_MV 1200U
+#define SIM_KITPROG_MAX_MV 5000U
+
+/** The vendor commands of KitProg3 and MiniProg4: 80 version, 81 reset, 83 light, 84 supply, 85
+ * acquire, 90 capabilities, 91 parameters of acquire, 92 unique id. */
+struct sim_kitprog_opts {
+    enum sim_kitprog_model model;
+    uint16_t major; /**< firmware version; all three 0 = 2.82.1735 */
+    uint16_t minor;
+    uint16_t build;
+    uint16_t external_mv; /**< what others supply the target with, millivolt; 0 = nobody does */
+};
+
 struct sim_probe_opts {
     const char *vendor;     /**< NULL = "lpa-sim"; at most SIM_PROBE_TEXT_SIZE - 1 bytes are kept */
     const char *product;    /**< NULL = "Simulated CMSIS-DAP" */
@@ -43,6 +62,7 @@ struct sim_probe_opts {
     uint8_t packet_count;   /**< 0 = 4 */
     uint32_t round_trip_us; /**< virtual time of one packet's way there and back */
     uint32_t target_id;     /**< what the debug port answers as TARGETID */
+    struct sim_kitprog_opts kitprog;
 };
 
 #define SIM_PROBE_ROUND_TRIP_US 250U
@@ -120,6 +140,13 @@ void sim_probe_settle(struct sim_probe *probe);
 
 /** The target lost its supply: its debug port is as after power-on. */
 void sim_probe_target_lost(struct sim_probe *probe);
+
+/** True while the target is without supply because the probe's is switched off and nobody else
+ * gives one. */
+bool sim_probe_keeps_off(const struct sim_probe *probe);
+
+/** What a KitProg3 shows: 0 ready, 1 programming, 2 success, 3 error. */
+uint8_t sim_probe_light(const struct sim_probe *probe);
 
 /** NULL = no fault. Copied. */
 void sim_probe_set_fault(struct sim_probe *probe, const struct sim_probe_fault *fault);

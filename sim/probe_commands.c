@@ -16,6 +16,7 @@
 #define INFO_PACKET_COUNT 0xFEU
 #define INFO_PACKET_SIZE  0xFFU
 #define PROTOCOL_VERSION  "2.1.2"
+#define KITPROG_PROTOCOL  "2.0.0"
 #define CAPABILITY_SWD    0x01U
 #define CAPABILITY_ATOMIC 0x10U
 
@@ -34,9 +35,6 @@
 
 #define SEQUENCE_COUNT 0x3FU
 #define SEQUENCE_INPUT 0x80U
-
-typedef bool command_fn(
-    struct sim_probe *probe, struct base_cursor *request, struct dap_writer *out);
 
 bool dap_room(const struct dap_writer *out, size_t length)
 {
@@ -97,7 +95,8 @@ static bool info(struct sim_probe *probe, struct base_cursor *request, struct da
     case INFO_SERIAL:
         return put_info_text(out, probe->serial);
     case INFO_PROTOCOL:
-        return put_info_text(out, PROTOCOL_VERSION);
+        return put_info_text(
+            out, probe->kitprog.model != SIM_KITPROG_NONE ? KITPROG_PROTOCOL : PROTOCOL_VERSION);
     case INFO_FIRMWARE:
         return put_info_text(out, probe->firmware);
     case INFO_CAPABILITIES:
@@ -126,7 +125,7 @@ static bool host_status(
     return put_status(out, known ? DAP_OK : DAP_ERROR);
 }
 
-static void drive_xres(struct sim_probe *probe, bool low)
+void probe_drive_xres(struct sim_probe *probe, bool low)
 {
     if (low == probe->xres_low) {
         return;
@@ -151,7 +150,7 @@ static bool connect_port(
     probe->swclk = true;
     probe->swdio = true;
     probe->swdio_driven = true;
-    drive_xres(probe, false);
+    probe_drive_xres(probe, false);
     return put_status(out, PORT_SWD);
 }
 
@@ -161,7 +160,7 @@ static bool disconnect_port(
     (void)request;
     probe->connected = false;
     probe->swdio_driven = false;
-    drive_xres(probe, false);
+    probe_drive_xres(probe, false);
     return put_status(out, DAP_OK);
 }
 
@@ -228,7 +227,7 @@ static bool swj_pins(struct sim_probe *probe, struct base_cursor *request, struc
         probe->swdio = (output & PIN_SWDIO) != 0;
     }
     if ((select & PIN_NRESET) != 0) {
-        drive_xres(probe, (output & PIN_NRESET) == 0);
+        probe_drive_xres(probe, (output & PIN_NRESET) == 0);
     }
     /* The wait is a limit for the pins to follow, not a pause; a wire without load follows at once.
      */
@@ -327,11 +326,11 @@ static bool swd_sequence(
     return true;
 }
 
-static command_fn *find_command(uint8_t id)
+static probe_command_fn *find_command(const struct sim_probe *probe, uint8_t id)
 {
     static const struct {
         uint8_t id;
-        command_fn *run;
+        probe_command_fn *run;
     } commands[] = {
         { DAP_INFO, info },
         { DAP_HOST_STATUS, host_status },
@@ -355,14 +354,14 @@ static command_fn *find_command(uint8_t id)
             return commands[i].run;
         }
     }
-    return NULL;
+    return probe->kitprog.model != SIM_KITPROG_NONE ? probe_kitprog_command(id) : NULL;
 }
 
 bool probe_command(struct sim_probe *probe, struct base_cursor *request, struct dap_writer *out)
 {
     size_t start = out->length;
     uint8_t id = base_cursor_u8(request);
-    command_fn *run = request->bad ? NULL : find_command(id);
+    probe_command_fn *run = request->bad ? NULL : find_command(probe, id);
     /* Two bytes are room for the shortest answers; commands with longer ones look themselves. */
     if (run != NULL && dap_room(out, 2)) {
         dap_put(out, id);

@@ -105,6 +105,18 @@ struct sim_probe {
     uint64_t flipped_bits;
     uint64_t cut_clock; /**< SWCLK cycle at which the target loses its supply, 0 none */
 
+    /* KitProg3 and MiniProg4. */
+    struct sim_kitprog_opts kitprog;
+    uint8_t light;
+    bool supply_on;
+    uint16_t supply_mv;
+    uint8_t acquire_timeout_s; /**< 0 = the usual; both are forgotten after one acquire */
+    uint8_t acquire_ap;
+    bool acquire_ended; /**< answers of an acquire are still to be given */
+    bool acquired;
+    unsigned beats_left; /**< signs of life before the result */
+    bool restarting;     /**< the probe was told to reset itself */
+
     uint64_t packets;
     uint64_t request_bytes;
     uint64_t response_bytes;
@@ -161,6 +173,23 @@ bool probe_command(struct sim_probe *probe, struct base_cursor *request, struct 
 bool dap_room(const struct dap_writer *out, size_t length);
 void dap_put(struct dap_writer *out, uint8_t byte);
 void dap_put_word(struct dap_writer *out, uint32_t word);
+
+/** One command: consumes its own request bytes after the command byte and appends its answer after
+ * the command byte. False: malformed, or no room; the answer is FF. */
+typedef bool probe_command_fn(
+    struct sim_probe *probe, struct base_cursor *request, struct dap_writer *out);
+
+/** Drive the target's reset pin. */
+void probe_drive_xres(struct sim_probe *probe, bool low);
+
+/* --- probe_kitprog.c --- */
+
+/** NULL: not one of these commands. */
+probe_command_fn *probe_kitprog_command(uint8_t id);
+/** Next answer that follows an acquire by itself; 0: none. */
+size_t probe_kitprog_next(struct sim_probe *probe, uint8_t *response, size_t capacity);
+/** Switch the probe's supply of the target. */
+void probe_kitprog_supply(struct sim_probe *probe, bool on);
 
 /* --- probe_trace.c --- */
 
