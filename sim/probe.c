@@ -40,19 +40,38 @@ static enum base_status no_memory(struct base_err *err)
     return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a simulated probe");
 }
 
-static void start_kitprog(struct sim_probe *probe, const struct sim_kitprog_opts *opts)
+static void set_kitprog(struct sim_probe *probe, const struct sim_kitprog_opts *opts)
 {
     probe->kitprog = *opts;
-    if (opts->model == SIM_KITPROG_NONE) {
-        return;
-    }
     if (opts->major == 0 && opts->minor == 0 && opts->build == 0) {
         probe->kitprog.major = KITPROG_MAJOR;
         probe->kitprog.minor = KITPROG_MINOR;
         probe->kitprog.build = KITPROG_BUILD;
     }
-    probe->supply_mv = DEFAULT_SUPPLY_MV;
-    probe_kitprog_supply(probe, opts->model == SIM_KITPROG_ON_BOARD);
+}
+
+void sim_probe_power_on(struct sim_probe *probe)
+{
+    sim_probe_disconnected(probe);
+    probe->connected = false;
+    probe->idle_cycles = 0;
+    probe->wait_retry = DEFAULT_WAIT_RETRY;
+    probe->match_retry = 0;
+    probe->match_mask = 0;
+    probe->turnaround = 1;
+    probe->data_phase = false;
+    probe->swdio_driven = false;
+    probe->swclk = true;
+    probe->swdio = true;
+    probe->swd.period_ps = probe->usual_period_ps;
+    probe->light = 0;
+    probe->acquire_timeout_s = 0;
+    probe->acquire_ap = 0;
+    probe_drive_xres(probe, false);
+    if (probe->kitprog.model != SIM_KITPROG_NONE) {
+        probe->supply_mv = DEFAULT_SUPPLY_MV;
+        probe_kitprog_supply(probe, probe->kitprog.model == SIM_KITPROG_ON_BOARD);
+    }
 }
 
 enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opts *opts,
@@ -74,17 +93,15 @@ enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opt
         return no_memory(err);
     }
     sim_swd_init(&probe->swd, chip, opts->target_id);
+    probe->usual_period_ps = probe->swd.period_ps;
     copy_text(probe->vendor, opts->vendor, "lpa-sim");
     copy_text(probe->product, opts->product, "Simulated CMSIS-DAP");
     copy_text(probe->serial, opts->serial, "");
     copy_text(probe->firmware, opts->firmware, "1.0.0");
     probe->round_trip_ps = opts->round_trip_us * SIM_PS_PER_US;
-    probe->wait_retry = DEFAULT_WAIT_RETRY;
-    probe->turnaround = 1;
-    probe->swclk = true;
-    probe->swdio = true;
     probe->flip_in = -1;
-    start_kitprog(probe, &opts->kitprog);
+    set_kitprog(probe, &opts->kitprog);
+    sim_probe_power_on(probe);
     *ret_probe = probe;
     return BASE_OK;
 }
@@ -259,6 +276,7 @@ ssize_t sim_probe_exec(struct sim_probe *probe, const uint8_t *request, size_t l
     ssize_t result = execute(probe, request, length, response, capacity);
     if (probe->restarting) {
         probe->restarting = false;
+        sim_probe_power_on(probe);
         return SIM_PROBE_CUT;
     }
     return fault_hits(probe, SIM_PROBE_FAULT_CUT_REPLY) ? SIM_PROBE_CUT : result;

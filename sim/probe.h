@@ -125,6 +125,10 @@ ssize_t sim_probe_exec(struct sim_probe *probe, const uint8_t *request, size_t l
  * be called after each sim_probe_exec() by whoever lets hosts use QueueCommands. */
 ssize_t sim_probe_next(struct sim_probe *probe, uint8_t *response, size_t capacity);
 
+/** The probe starts anew, as after it was plugged in: what the host has set is forgotten. The
+ * target is touched only as its supply and its reset pin are. */
+void sim_probe_power_on(struct sim_probe *probe);
+
 /** Forget queued commands: the connection is gone. */
 void sim_probe_disconnected(struct sim_probe *probe);
 
@@ -144,6 +148,9 @@ void sim_probe_target_lost(struct sim_probe *probe);
 /** True while the target is without supply because the probe's is switched off and nobody else
  * gives one. */
 bool sim_probe_keeps_off(const struct sim_probe *probe);
+
+/** Firmware version "2.82.1735". False: it is not written so; nothing is changed. */
+bool sim_kitprog_parse_version(const char *text, struct sim_kitprog_opts *opts);
 
 /** What a KitProg3 shows: 0 ready, 1 programming, 2 success, 3 error. */
 uint8_t sim_probe_light(const struct sim_probe *probe);

@@ -114,8 +114,9 @@ struct sim_probe {
     uint8_t acquire_ap;
     bool acquire_ended; /**< answers of an acquire are still to be given */
     bool acquired;
-    unsigned beats_left; /**< signs of life before the result */
-    bool restarting;     /**< the probe was told to reset itself */
+    unsigned beats_left;      /**< signs of life before the result */
+    uint64_t usual_period_ps; /**< of SWCLK, until the host chooses */
+    bool restarting;          /**< the probe was told to reset itself */
 
     uint64_t packets;
     uint64_t request_bytes;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/probe_internal.h"
 
+#include <stdlib.h>
+
 /* KitProg3 and MiniProg4 beyond CMSIS-DAP, as their published firmware answers: version, lights,
  * the target's supply, their own acquire, capabilities. What concerns the rest of such a board
  * (switching modes, bridges, serial ports) is refused. */
@@ -339,6 +341,34 @@ static bool restart_probe(
     (void)request;
     probe->restarting = true;
     dap_put(out, RESULT_OK);
+    return true;
+}
+
+static bool take_part(const char **text, char end, uint16_t *ret_part)
+{
+    char *after = NULL;
+    if (**text < '0' || **text > '9') {
+        return false;
+    }
+    unsigned long part = strtoul(*text, &after, 10);
+    if (part > UINT16_MAX || *after != end) {
+        return false;
+    }
+    *ret_part = (uint16_t)part;
+    *text = after + 1;
+    return true;
+}
+
+bool sim_kitprog_parse_version(const char *text, struct sim_kitprog_opts *opts)
+{
+    uint16_t parts[3];
+    if (!take_part(&text, '.', &parts[0]) || !take_part(&text, '.', &parts[1]) ||
+        !take_part(&text, '\0', &parts[2])) {
+        return false;
+    }
+    opts->major = parts[0];
+    opts->minor = parts[1];
+    opts->build = parts[2];
     return true;
 }
 

@@ -23,6 +23,7 @@ void usb_node_unplug(struct usb_node *node)
 {
     node->gone = true;
     usb_probe_reset(node->probe);
+    sim_probe_power_on(sim_link_board(usb_probe_link(node->probe))->probe);
     usbfs_unplug(node);
     hidraw_unplug(node);
 }

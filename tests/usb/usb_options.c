@@ -9,6 +9,11 @@
 #define DEFAULT_VENDOR       0x1209U
 #define DEFAULT_PRODUCT      0x0001U
 #define DEFAULT_PACKET_COUNT 4U
+#define CYPRESS              0x04B4U
+#define MINIPROG4_BULK       0xF151U /* and one more over HID */
+#define KITPROG3_HID         0xF154U /* and one more over bulk */
+#define KITPROG_PACKET       64U
+#define KITPROG_COUNT        64U
 
 static const char help_text[] =
     "usage: usb-host [options] -- COMMAND [ARGUMENT]...\n"
@@ -31,6 +36,9 @@ static const char help_text[] =
     "  --trace FILE          requests and replies\n"
     "  --fault [BOARD/]FAULT...   as lpa-sim(1) lists them; cut-request and cut-reply unplug\n"
     "  --replug 'MS [serial=TEXT] [port=1-N]'   what a fault unplugged comes back after MS\n"
+    "  --kitprog3, --miniprog4   with the vendor's commands and USB identity\n"
+    "  --firmware A.B.C      of these; default 2.82.1735\n"
+    "  --external-mv N       a supply of the target beside theirs\n"
     "  --stale-padding       v1: reports end with bytes of the one before\n"
     "  --hangs-when-pipelined   like old KitProg3 firmware with asynchronous transfers\n"
     "  --buffers N           requests the probe really holds, others are lost\n"
@@ -62,6 +70,10 @@ enum kind {
     OPT_ROUND_TRIP,
     OPT_BOARD,
     OPT_FAULT,
+    OPT_KITPROG3,
+    OPT_MINIPROG4,
+    OPT_FIRMWARE,
+    OPT_EXTERNAL,
     OPT_STALE,
     OPT_HANGS,
     OPT_BUFFERS,
@@ -95,6 +107,10 @@ static const struct row {
     { "--board", OPT_BOARD, true },
     { "--trace", OPT_TRACE, true },
     { "--fault", OPT_FAULT, true },
+    { "--kitprog3", OPT_KITPROG3, false },
+    { "--miniprog4", OPT_MINIPROG4, false },
+    { "--firmware", OPT_FIRMWARE, true },
+    { "--external-mv", OPT_EXTERNAL, true },
     { "--stale-padding", OPT_STALE, false },
     { "--hangs-when-pipelined", OPT_HANGS, false },
     { "--buffers", OPT_BUFFERS, true },
@@ -212,6 +228,12 @@ static bool apply_text(struct usb_options *opts, enum kind kind, const char *val
     case OPT_REALTIME:
         opts->realtime = true;
         return true;
+    case OPT_KITPROG3:
+        opts->kitprog.model = SIM_KITPROG_ON_BOARD;
+        return true;
+    case OPT_MINIPROG4:
+        opts->kitprog.model = SIM_KITPROG_MINIPROG4;
+        return true;
     case OPT_STALE:
         opts->stale_padding = true;
         return true;
@@ -276,6 +298,12 @@ static bool apply(struct usb_options *opts, enum kind kind, const char *value)
     case OPT_FAULT:
         add_fault(opts, value, &ok);
         break;
+    case OPT_FIRMWARE:
+        ok = sim_kitprog_parse_version(value, &opts->kitprog);
+        break;
+    case OPT_EXTERNAL:
+        opts->kitprog.external_mv = (uint16_t)number(value, 10, 0, 5500, &ok);
+        break;
     case OPT_BUFFERS:
         opts->quirks.buffers = (uint8_t)number(value, 10, 1, UINT8_MAX, &ok);
         break;
@@ -300,6 +328,29 @@ static const struct row *find(const char *name)
         }
     }
     return NULL;
+}
+
+/* What those probes say of themselves, where nothing else was asked for. */
+static void be_kitprog(struct usb_options *opts)
+{
+    bool miniprog = opts->kitprog.model == SIM_KITPROG_MINIPROG4;
+    if (opts->kitprog.model == SIM_KITPROG_NONE) {
+        return;
+    }
+    if (opts->vendor_id == DEFAULT_VENDOR && opts->product_id == DEFAULT_PRODUCT) {
+        opts->vendor_id = CYPRESS;
+        opts->product_id = (uint16_t)((miniprog ? MINIPROG4_BULK : KITPROG3_HID) +
+                                      (opts->hid == miniprog ? 1 : 0));
+    }
+    if (opts->product == NULL) {
+        opts->product = miniprog ? "MiniProg4 CMSIS-DAP" : "KitProg3 CMSIS-DAP";
+    }
+    if (opts->interface_name == NULL) {
+        opts->interface_name = opts->product;
+    }
+    opts->packet_size = opts->packet_size != 0 ? opts->packet_size : KITPROG_PACKET;
+    opts->packet_count =
+        opts->packet_count != DEFAULT_PACKET_COUNT ? opts->packet_count : KITPROG_COUNT;
 }
 
 enum base_status usb_options_parse(
@@ -331,6 +382,7 @@ enum base_status usb_options_parse(
             "no command to run; write it after \"--\" and see --help");
     }
     opts.command = argv + at + 1;
+    be_kitprog(&opts);
     *ret_opts = opts;
     return BASE_OK;
 }

@@ -35,6 +35,7 @@ struct usb_options {
     struct sim_fault faults[USB_OPTIONS_FAULTS_MAX];
     unsigned fault_boards[USB_OPTIONS_FAULTS_MAX]; /**< whose they are */
     unsigned fault_count;
+    struct sim_kitprog_opts kitprog;
     bool stale_padding;
     struct sim_link_quirks quirks;
     bool replug;             /**< a board that a fault pulled out comes back */

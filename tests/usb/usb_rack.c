@@ -48,6 +48,7 @@ static enum base_status make_board(struct usb_rack *rack, unsigned index, struct
             .packet_count = opts->packet_count,
             .round_trip_us = opts->round_trip_us,
             .product = opts->product,
+            .kitprog = opts->kitprog,
             .serial = opts->serial },
         .restore_us = SIM_BOARD_RESTORE_US,
     };
@@ -97,7 +98,8 @@ static enum base_status plug(struct usb_rack *rack, unsigned index, const char *
         .product = opts->product,
         .serial = serial,
         .interface_name = opts->interface_name,
-        .interface_class = 0xFF,
+        /* KitProg3's class is 0. */
+        .interface_class = opts->kitprog.model == SIM_KITPROG_NONE ? 0xFF : 0,
         .max_packet = opts->max_packet != 0 ? opts->max_packet : (size >= 512 ? 512 : 64),
         .report_size = opts->report_size != 0 ? opts->report_size : size,
         .no_zlp = opts->no_zlp,
@@ -163,7 +165,7 @@ static void set_supply(struct usb_rack *rack, unsigned index, bool on)
     struct sim_board *board = rack->boards[index];
     usb_host_lock(rack->host);
     sim_board_settle(board);
-    sim_chip_set_power(board->chip, on);
+    sim_chip_set_power(board->chip, on && !sim_probe_keeps_off(board->probe));
     sim_probe_target_lost(board->probe);
     usb_host_unlock(rack->host);
 }
