@@ -40,13 +40,17 @@ static enum base_status no_memory(struct base_err *err)
     return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a simulated probe");
 }
 
-static void set_kitprog(struct sim_probe *probe, const struct sim_kitprog_opts *opts)
+static void set_kitprog(struct sim_probe *probe, const struct sim_kitprog_opts *opts, bool named)
 {
     probe->kitprog = *opts;
     if (opts->major == 0 && opts->minor == 0 && opts->build == 0) {
         probe->kitprog.major = KITPROG_MAJOR;
         probe->kitprog.minor = KITPROG_MINOR;
         probe->kitprog.build = KITPROG_BUILD;
+    }
+    if (opts->model != SIM_KITPROG_NONE && !named) {
+        (void)snprintf(probe->firmware, sizeof(probe->firmware), "%u.%u.%u", probe->kitprog.major,
+            probe->kitprog.minor, probe->kitprog.build);
     }
 }
 
@@ -100,7 +104,7 @@ enum base_status sim_probe_new(struct sim_chip *chip, const struct sim_probe_opt
     copy_text(probe->firmware, opts->firmware, "1.0.0");
     probe->round_trip_ps = opts->round_trip_us * SIM_PS_PER_US;
     probe->flip_in = -1;
-    set_kitprog(probe, &opts->kitprog);
+    set_kitprog(probe, &opts->kitprog, opts->firmware != NULL);
     sim_probe_power_on(probe);
     *ret_probe = probe;
     return BASE_OK;

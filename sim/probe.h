@@ -50,6 +50,7 @@ struct sim_kitprog_opts {
     uint16_t major; /**< firmware version; all three 0 = 2.82.1735 */
     uint16_t minor;
     uint16_t build;
+    bool over_hid;        /**< it says that it speaks CMSIS-DAP 1.2 */
     uint16_t external_mv; /**< what others supply the target with, millivolt; 0 = nobody does */
 };
 
