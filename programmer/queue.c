@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+
 /* DAP_Transfer with a response byte for status: a probe that takes 10 s for a plain command is
  * gone. */
 #define PLAIN_BUDGET_US 100000
@@ -253,19 +255,34 @@ void prg_queue_end_tolerant(struct prg_link *link)
     send_batch(link);
 }
 
+static void run_of_transfers(
+    struct prg_link *link, uint8_t request, const uint8_t *words, uint8_t *dest, uint32_t count)
+{
+    bool read = (request & PRG_DAP_READ) != 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t value = read ? 0 : base_get_le32(words + 4 * (size_t)i);
+        prg_queue_transfer(link, request, value, read ? dest + (size_t)i * 4 : NULL);
+    }
+}
+
+/* Whole packets of blocks. What is left over opens a packet of transfers, in which whatever comes
+ * next goes on. */
 static void run_of_blocks(
     struct prg_link *link, uint8_t request, const uint8_t *words, uint8_t *dest, uint32_t count)
 {
     struct prg_queue *queue = &link->queue;
     bool read = (request & PRG_DAP_READ) != 0;
     uint32_t capacity = prg_dap_block_capacity(link->probe.packet_size, read);
+    uint32_t at = 0;
     send_batch(link);
-    for (uint32_t at = 0; at < count && usable(link);) {
-        uint32_t part = count - at < capacity ? count - at : capacity;
-        prg_dap_batch_block(&queue->batch, request, read ? NULL : words + (size_t)at * 4, part);
+    for (; count - at >= capacity && usable(link); at += capacity) {
+        prg_dap_batch_block(&queue->batch, request, read ? NULL : words + (size_t)at * 4, capacity);
         queue->filling.block = read ? dest + (size_t)at * 4 : NULL;
         send_batch(link);
-        at += part;
+    }
+    if (usable(link)) {
+        run_of_transfers(link, request, read ? NULL : words + (size_t)at * 4,
+            read ? dest + (size_t)at * 4 : NULL, count - at);
     }
 }
 
@@ -286,14 +303,8 @@ void prg_queue_run(
     size_t blocked = (queue->batch.count > 0 ? 1U : 0U) + (count + capacity - 1) / capacity;
     if (blocked < streamed) {
         run_of_blocks(link, request, words, dest, count);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t value = read ? 0
-                              : (uint32_t)words[4 * i] | (uint32_t)words[4 * i + 1] << 8 |
-                                    (uint32_t)words[4 * i + 2] << 16 |
-                                    (uint32_t)words[4 * i + 3] << 24;
-        prg_queue_transfer(link, request, value, read ? dest + (size_t)i * 4 : NULL);
+    } else {
+        run_of_transfers(link, request, words, dest, count);
     }
 }
 
