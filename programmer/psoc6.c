@@ -108,6 +108,7 @@ static void forget(struct prg_psoc6 *chip)
 {
     chip->die = NULL;
     chip->acquired = false;
+    chip->agent_loaded = false;
     chip->dpidr = 0;
     chip->flash_bytes = 0;
 }

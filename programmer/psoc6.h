@@ -165,15 +165,26 @@ enum base_status prg_psoc6_check_image(
     struct prg_psoc6 *chip, const struct prg_image *image, struct base_err *err);
 
 /**
- * Program an image: its own rows only, skipped when they hold the image already; each row is read
- * back and compared. Bytes of a row that the image leaves open become 0 (erased). Needs acquire
- * before. Safe to repeat.
+ * Program an image: its own rows only, skipped when all of them hold the image already. Bytes of a
+ * row that the image leaves open become 0 (erased). Needs acquire before. Safe to repeat.
+ *
+ * Where the CM0 access port is open, the parked core does most of it with code of ours: it looks
+ * for blank rows (they are not erased; a whole sector is, where nothing else in it is lost),
+ * programs rows while others travel, and computes a CRC-32 of each row, by which the result is
+ * verified. Otherwise by SROM calls, and verified by reading back.
  *
  * @return BASE_OK; BASE_E_ARG, BASE_E_DENIED as prg_psoc6_check_image(); BASE_E_VERIFY with the
  * address; BASE_E_TARGET domain "SROM"; BASE_E_CANCELLED
  */
 BASE_MUST_CHECK
 enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_image *image,
+    prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change, struct base_err *err);
+
+/** As prg_psoc6_program(), and rows whose CRC-32 is right already are left alone: quick where
+ * little changed, but no proof against content that was made to have the same CRC. Without the CM0
+ * access port nothing is left alone. */
+BASE_MUST_CHECK
+enum base_status prg_psoc6_update(struct prg_psoc6 *chip, const struct prg_image *image,
     prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change, struct base_err *err);
 
 /** Compare the image's bytes with the chip. BASE_E_VERIFY names the first address that differs. */

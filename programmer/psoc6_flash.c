@@ -3,20 +3,14 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "programmer/psoc6_private.h"
+#include "programmer/psoc6_agent.h"
+#include "programmer/psoc6_flash.h"
 
 #define ROW          PSOC6_ROW_BYTES
-#define COMPARE_ROWS 8U
-#define CHIP_MAX     0x200000U
+#define COMPARE_ROWS 32U
 
-struct progress {
-    prg_progress_fn *tell;
-    void *user;
-    const char *what;
-    uint64_t total;
-};
-
-static enum base_status tell(const struct progress *progress, uint64_t done, struct base_err *err)
+enum base_status prg_flash_tell(
+    const struct prg_flash_progress *progress, uint64_t done, struct base_err *err)
 {
     if (progress->tell != NULL &&
         !progress->tell(progress->user, progress->what, done, progress->total)) {
@@ -95,7 +89,7 @@ static enum base_status erase_step(struct prg_psoc6 *chip, uint32_t address, uin
 }
 
 static enum base_status erase_range(struct prg_psoc6 *chip, uint32_t address, uint32_t length,
-    const struct progress *progress, uint64_t before, struct base_err *err)
+    const struct prg_flash_progress *progress, uint64_t before, struct base_err *err)
 {
     enum base_status status = BASE_OK;
     for (uint32_t done = 0; done < length && status == BASE_OK;) {
@@ -103,7 +97,7 @@ static enum base_status erase_range(struct prg_psoc6 *chip, uint32_t address, ui
         status = erase_step(chip, address + done, length - done, &part, err);
         done += part;
         if (status == BASE_OK) {
-            status = tell(progress, before + done, err);
+            status = prg_flash_tell(progress, before + done, err);
         }
     }
     return status;
@@ -112,7 +106,7 @@ static enum base_status erase_range(struct prg_psoc6 *chip, uint32_t address, ui
 enum base_status prg_psoc6_erase(struct prg_psoc6 *chip, uint32_t address, uint32_t length,
     prg_progress_fn *progress, void *user, struct base_err *err)
 {
-    struct progress told = { progress, user, "erase", length };
+    struct prg_flash_progress told = { progress, user, "erase", length };
     enum base_status status = prg_psoc6_writable(chip, err);
     if (status == BASE_OK && (length == 0 || address % ROW != 0 || length % ROW != 0)) {
         return base_err_set(err, BASE_E_ARG, "chip", address,
@@ -128,8 +122,7 @@ enum base_status prg_psoc6_erase(struct prg_psoc6 *chip, uint32_t address, uint3
 /* ----------------------------------------------------------------------------------- image's rows
  */
 
-/* The next run of rows at or above @p from that hold image bytes; false when there is none. */
-static bool next_rows(
+bool prg_flash_next_rows(
     const struct prg_image *image, uint32_t from, uint32_t *ret_start, uint32_t *ret_length)
 {
     for (size_t i = 0; i < image->count; i++) {
@@ -160,21 +153,20 @@ static uint32_t count_row_bytes(const struct prg_image *image)
     uint32_t total = 0;
     uint32_t start = PSOC6_MAIN_FLASH;
     uint32_t length = 0;
-    while (next_rows(image, start, &start, &length)) {
+    while (prg_flash_next_rows(image, start, &start, &length)) {
         total += length;
         start += length;
     }
     return total;
 }
 
-/* Compare whole rows; @p ret_differs gets the first address that differs, or 0. */
-static enum base_status compare_rows(struct prg_psoc6 *chip, const struct prg_image *image,
-    const struct progress *progress, uint32_t *ret_differs, struct base_err *err)
+enum base_status prg_flash_compare(struct prg_psoc6 *chip, const struct prg_image *image,
+    const struct prg_flash_progress *progress, uint32_t *ret_differs, struct base_err *err)
 {
     uint32_t start = PSOC6_MAIN_FLASH;
     uint32_t length = 0;
     uint64_t done = 0;
-    while (next_rows(image, start, &start, &length)) {
+    while (prg_flash_next_rows(image, start, &start, &length)) {
         for (uint32_t at = 0; at < length;) {
             uint8_t want[COMPARE_ROWS * ROW];
             uint8_t have[COMPARE_ROWS * ROW];
@@ -192,7 +184,7 @@ static enum base_status compare_rows(struct prg_psoc6 *chip, const struct prg_im
             }
             at += part;
             done += part;
-            status = tell(progress, done, err);
+            status = prg_flash_tell(progress, done, err);
             if (status != BASE_OK) {
                 return status;
             }
@@ -204,12 +196,12 @@ static enum base_status compare_rows(struct prg_psoc6 *chip, const struct prg_im
 }
 
 static enum base_status erase_rows(struct prg_psoc6 *chip, const struct prg_image *image,
-    const struct progress *progress, struct base_err *err)
+    const struct prg_flash_progress *progress, struct base_err *err)
 {
     uint32_t start = PSOC6_MAIN_FLASH;
     uint32_t length = 0;
     uint64_t done = 0;
-    while (next_rows(image, start, &start, &length)) {
+    while (prg_flash_next_rows(image, start, &start, &length)) {
         enum base_status status = erase_range(chip, start, length, progress, done, err);
         if (status != BASE_OK) {
             return status;
@@ -231,7 +223,7 @@ static void queue_row(struct prg_psoc6 *chip, const struct prg_image *image, uns
 /* One run of rows. While the ROM writes row n from one buffer, row n + 1 travels into the other:
  * start, data and the wait for the end are in flight together. */
 static enum base_status program_run(struct prg_psoc6 *chip, const struct prg_image *image,
-    uint32_t start, uint32_t length, const struct progress *progress, uint64_t before,
+    uint32_t start, uint32_t length, const struct prg_flash_progress *progress, uint64_t before,
     struct base_err *err)
 {
     uint8_t rows[2][ROW];
@@ -254,7 +246,7 @@ static enum base_status program_run(struct prg_psoc6 *chip, const struct prg_ima
             (void)base_err_prefix(err, "programming %08x: ", (unsigned)(start + at));
             return status;
         }
-        status = tell(progress, before + at + ROW, err);
+        status = prg_flash_tell(progress, before + at + ROW, err);
         if (status != BASE_OK) {
             return status;
         }
@@ -263,12 +255,12 @@ static enum base_status program_run(struct prg_psoc6 *chip, const struct prg_ima
 }
 
 static enum base_status program_rows(struct prg_psoc6 *chip, const struct prg_image *image,
-    const struct progress *progress, struct base_err *err)
+    const struct prg_flash_progress *progress, struct base_err *err)
 {
     uint32_t start = PSOC6_MAIN_FLASH;
     uint32_t length = 0;
     uint64_t done = 0;
-    while (next_rows(image, start, &start, &length)) {
+    while (prg_flash_next_rows(image, start, &start, &length)) {
         enum base_status status = program_run(chip, image, start, length, progress, done, err);
         if (status != BASE_OK) {
             return status;
@@ -279,19 +271,20 @@ static enum base_status program_rows(struct prg_psoc6 *chip, const struct prg_im
     return BASE_OK;
 }
 
-enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_image *image,
+enum base_status prg_flash_differs(uint32_t address, struct base_err *err)
+{
+    return base_err_set(err, BASE_E_VERIFY, "chip", address,
+        "flash at %08x does not hold what was programmed; try again, then scrap the chip",
+        (unsigned)address);
+}
+
+static enum base_status program_by_calls(struct prg_psoc6 *chip, const struct prg_image *image,
     prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change, struct base_err *err)
 {
     uint32_t differs = 0;
     uint32_t total = count_row_bytes(image);
-    struct progress told = { NULL, user, "compare", total };
-    enum base_status status = prg_psoc6_writable(chip, err);
-    if (status == BASE_OK) {
-        status = prg_psoc6_check_image(chip, image, err);
-    }
-    if (status == BASE_OK) {
-        status = compare_rows(chip, image, &told, &differs, err);
-    }
+    struct prg_flash_progress told = { NULL, user, "compare", total };
+    enum base_status status = prg_flash_compare(chip, image, &told, &differs, err);
     if (status != BASE_OK) {
         return status;
     }
@@ -299,7 +292,7 @@ enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_imag
         *ret_change = PRG_PSOC6_UNCHANGED;
         return BASE_OK;
     }
-    told = (struct progress){ progress, user, "erase", total };
+    told = (struct prg_flash_progress){ progress, user, "erase", total };
     status = erase_rows(chip, image, &told, err);
     if (status == BASE_OK) {
         told.what = "program";
@@ -307,12 +300,10 @@ enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_imag
     }
     if (status == BASE_OK) {
         told.what = "verify";
-        status = compare_rows(chip, image, &told, &differs, err);
+        status = prg_flash_compare(chip, image, &told, &differs, err);
     }
     if (status == BASE_OK && differs != 0) {
-        return base_err_set(err, BASE_E_VERIFY, "chip", differs,
-            "flash at %08x does not hold what was programmed; try again, then scrap the chip",
-            (unsigned)differs);
+        return prg_flash_differs(differs, err);
     }
     if (status == BASE_OK) {
         *ret_change = PRG_PSOC6_WRITTEN;
@@ -320,10 +311,41 @@ enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_imag
     return status;
 }
 
+static enum base_status program(struct prg_psoc6 *chip, const struct prg_image *image,
+    bool keep_same, prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change,
+    struct base_err *err)
+{
+    bool usable = false;
+    enum base_status status = prg_psoc6_writable(chip, err);
+    if (status == BASE_OK) {
+        status = prg_psoc6_check_image(chip, image, err);
+    }
+    if (status == BASE_OK) {
+        status = prg_agent_usable(chip, &usable, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    return usable ? prg_flash_program(chip, image, keep_same, progress, user, ret_change, err)
+                  : program_by_calls(chip, image, progress, user, ret_change, err);
+}
+
+enum base_status prg_psoc6_program(struct prg_psoc6 *chip, const struct prg_image *image,
+    prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change, struct base_err *err)
+{
+    return program(chip, image, false, progress, user, ret_change, err);
+}
+
+enum base_status prg_psoc6_update(struct prg_psoc6 *chip, const struct prg_image *image,
+    prg_progress_fn *progress, void *user, enum prg_psoc6_change *ret_change, struct base_err *err)
+{
+    return program(chip, image, true, progress, user, ret_change, err);
+}
+
 enum base_status prg_psoc6_verify(struct prg_psoc6 *chip, const struct prg_image *image,
     prg_progress_fn *progress, void *user, struct base_err *err)
 {
-    const struct progress told = { progress, user, "verify", image->total_bytes };
+    const struct prg_flash_progress told = { progress, user, "verify", image->total_bytes };
     uint64_t done = 0;
     enum base_status status = prg_psoc6_check_image(chip, image, err);
     for (size_t i = 0; i < image->count && status == BASE_OK; i++) {
@@ -343,7 +365,7 @@ enum base_status prg_psoc6_verify(struct prg_psoc6 *chip, const struct prg_image
             }
             at += part;
             done += part;
-            status = status == BASE_OK ? tell(&told, done, err) : status;
+            status = status == BASE_OK ? prg_flash_tell(&told, done, err) : status;
         }
     }
     return status;

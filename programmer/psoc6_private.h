@@ -27,6 +27,7 @@ struct prg_psoc6 {
     const struct prg_psoc6_die *die; /**< NULL until identified */
     uint32_t dpidr;
     bool acquired;
+    bool agent_loaded;    /**< our code lies in SRAM and its last job ended well */
     uint32_t ticket;      /**< of the last SROM call */
     uint32_t flash_bytes; /**< 0 until read */
 };
