@@ -53,7 +53,7 @@ SPDX_SUFFIXES = (".c", ".h", ".S", ".ld", ".py", ".sh", ".pml", ".build", ".yaml
 STATE = re.compile(r"^(?:static\s+)?(?!const\b|inline\b|_Static_assert\b|_Noreturn\b|typedef\b|extern\b|return\b|struct\s+\w+;|"
                    r"enum\s+\w+;)[A-Za-z_][\w ]*[\s*]+\w+(\[[^\]]*\])*( = [^;{]*)?;$")
 # functions that only make an error and return its status, for "return xxx_refuse(...)"
-MAKES_ERRORS = re.compile(r"^base_err_|_refuse(_\w+)?$|_problem$|_odd_answer$")
+MAKES_ERRORS = re.compile(r"^base_err_|_refused?(_\w+)?$|_problem$|_odd_answer$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 
 
@@ -192,9 +192,15 @@ def check_goto(tree):
                 yield f"{path}:{number}: goto"
 
 
+# a lock around a cable library that keeps state of its own is no state of ours
+LIBRARY_LOCK = re.compile(r"^programmer/transport_\w+\.c:static pthread_mutex_t \w+ = PTHREAD_MUTEX_INITIALIZER;$")
+
+
 def check_state(tree):
     for path in tree.c_files(*LIBRARIES):
         for number, line in enumerate(tree.code(path).split("\n"), 1):
+            if LIBRARY_LOCK.match(f"{path}:{line}"):
+                continue
             declares_functions = re.match(r"^\w+_fn\b", line)
             if "(" not in line and " const " not in line and STATE.match(line) and not declares_functions:
                 yield f"{path}:{number}: mutable state at file scope: {line.strip()}"
