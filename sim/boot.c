@@ -13,10 +13,7 @@
 #define ROM_NMI        0x106U
 #define ROM_DEAD       0x10CU
 #define BOOT_ERROR     (SIM_RAM_BASE + 0x40000U)
-#define ERROR_APP_SIG  0xF1000100U
-#define ERROR_APP_DATA 0xF1000107U
 
-#define SFLASH_NAR   0x1A00U
 #define SFLASH_TOC1  0x7800U
 #define SFLASH_TOC2  0x7C00U
 #define SFLASH_RTOC2 0x7E00U
@@ -163,12 +160,25 @@ void sim_boot_begin(struct sim_chip *chip)
     sim_event_at(chip, SIM_EVENT_BOOT, chip->time_ps + ROM_TIME_PS);
 }
 
+/* Stopped in ROM; the ports are what DEAD_ACCESS_RESTRICT leaves open. */
 void sim_boot_enter_dead(struct sim_chip *chip)
 {
     chip->boot = SIM_BOOT_DEAD;
     chip->regs.protection = 4;
+    sim_restrict(chip, SIM_RESTRICT_DEAD);
+    chip->regs.ap_ctl |= 7U;
+    sim_swj_select(chip, SIM_SWJ_ON);
+    sim_core_hold(&chip->cm0, true);
+    sim_core_hold(&chip->cm4, true);
+}
+
+/* Stopped in ROM with everything closed. */
+static void stop_closed(struct sim_chip *chip, uint32_t protection)
+{
+    chip->boot = SIM_BOOT_DEAD;
+    chip->regs.protection = protection;
     chip->regs.ap_ctl = 0;
-    chip->swd_connected = false;
+    sim_swj_select(chip, 0);
     sim_core_hold(&chip->cm0, true);
 }
 
@@ -197,24 +207,34 @@ static uint32_t find_vectors(struct sim_chip *chip)
 {
     uint32_t app = toc2_word(chip, 0x10);
     uint32_t format = toc2_word(chip, 0x14);
-    if ((toc2_flags(chip) & 1U << 31) != 0) {
-        fail_app(chip, ERROR_APP_SIG,
-            "flash boot: TOC2 asks to verify the application, which is not modelled; parked");
-        return 0;
-    }
     if (app == 0 || app == UINT32_MAX)
         return SIM_FLASH_BASE;
     if (format == 0)
         return app;
     if (format == 1 && (flash_word(chip, app + 4) & 0xFFF0U) == 0x8000U)
         return app + 0x10 + flash_word(chip, app + 0x10);
-    fail_app(chip, ERROR_APP_DATA,
+    fail_app(chip, SIM_BOOT_ERROR_DATA,
         "flash boot: the application has no Cypress header, or TOC2 a format that is not modelled");
     return 0;
 }
 
+/* In SECURE the application must verify; in NORMAL TOC2 may ask for it. */
+static bool must_verify(const struct sim_chip *chip)
+{
+    return chip->regs.protection == 3 || (toc2_flags(chip) & 1U << 31) != 0;
+}
+
 static void start_application(struct sim_chip *chip)
 {
+    uint32_t error = must_verify(chip) ? sim_secure_check_app(chip, sim_boot_toc2(chip)) : 0;
+    if (error != 0) {
+        fail_app(chip, error, "flash boot: the application is not started");
+        if (chip->regs.protection == 3)
+            sim_boot_enter_dead(chip);
+        else
+            park(chip);
+        return;
+    }
     uint32_t vectors = find_vectors(chip);
     uint32_t sp = flash_word(chip, vectors);
     uint32_t entry = flash_word(chip, vectors + 4);
@@ -228,46 +248,71 @@ static void start_application(struct sim_chip *chip)
     sim_core_start(&chip->cm0, sp, entry);
 }
 
-/* Access ports in NORMAL: all, less what the normal access restrictions take away. */
-static uint32_t ap_control(struct sim_chip *chip)
-{
-    uint32_t nar = sim_mem_get16(chip->nvm.sflash + SFLASH_NAR);
-    if ((nar & 0xFFF8U) != 0) {
-        sim_bus_note(chip, "flash boot: restrictions of NAR other than closed access ports are "
-                           "not modelled; all ports stay closed");
-        return 0;
-    }
-    return 7U & ~nar;
-}
-
-static void open_port(struct sim_chip *chip)
+/* What boot code sets up before it listens, whatever the lifecycle. */
+static void prepare(struct sim_chip *chip, uint32_t protection)
 {
     static const uint32_t periods[4] = { 40000, 125000, 20000, 40000 };
-    static const uint32_t windows_ms[8] = { 20, 10, 1, 0, 100, 20, 20, 20 };
-    uint32_t flags = toc2_flags(chip);
-    if (chip->nvm.efuse[FUSE_LIFECYCLE] != 1) {
-        sim_bus_note(chip, "ROM: a lifecycle other than NORMAL is not modelled; stopped with the "
-                           "port closed");
-        sim_boot_enter_dead(chip);
-        chip->regs.protection = 0;
-        return;
-    }
-    chip->regs.protection = 2;
+    chip->regs.protection = protection;
     chip->regs.wdt_ctl = 0xC0000000U;
     chip->regs.cm0_nmi_ctl = SYSCALL_INTERRUPT;
     chip->regs.cm0_pc0_handler = ROM_NMI;
-    chip->period_ps = periods[flags & 3U];
-    chip->regs.ap_ctl = ap_control(chip);
-    chip->swd_connected = true;
+    chip->period_ps = periods[toc2_flags(chip) & 3U];
     chip->boot = SIM_BOOT_LISTEN;
-    uint64_t window = windows_ms[flags >> 2 & 7U] * 1000 * SIM_PS_PER_US;
+}
+
+static void listen(struct sim_chip *chip, enum sim_restriction restriction)
+{
+    static const uint32_t windows_ms[8] = { 20, 10, 1, 0, 100, 20, 20, 20 };
+    sim_restrict(chip, restriction);
+    chip->regs.ap_ctl |= 7U;
+    sim_swj_select(chip, SIM_SWJ_ON);
+    uint64_t window = windows_ms[toc2_flags(chip) >> 2 & 7U] * 1000 * SIM_PS_PER_US;
     sim_event_at(chip, SIM_EVENT_BOOT, chip->time_ps + window);
+}
+
+/* Assumed (no source says): with the pins off flash boot does not wait for TEST_MODE. */
+static void boot_secure(struct sim_chip *chip, bool with_debug)
+{
+    prepare(chip, 3);
+    if (!sim_secure_hash_good(chip)) {
+        sim_boot_enter_dead(chip);
+    } else if (with_debug) {
+        listen(chip, SIM_RESTRICT_NONE);
+    } else {
+        sim_restrict(chip, SIM_RESTRICT_SECURE);
+        sim_event_at(chip, SIM_EVENT_BOOT, chip->time_ps);
+    }
+}
+
+static void leave_rom(struct sim_chip *chip)
+{
+    switch (sim_lifecycle(chip)) {
+    case SIM_LIFECYCLE_NORMAL:
+        prepare(chip, 2);
+        listen(chip, SIM_RESTRICT_NORMAL);
+        break;
+    case SIM_LIFECYCLE_SECURE_DEBUG:
+        boot_secure(chip, true);
+        break;
+    case SIM_LIFECYCLE_SECURE:
+        boot_secure(chip, false);
+        break;
+    case SIM_LIFECYCLE_RMA:
+        sim_bus_note(chip, "ROM: in RMA the ports open by a signed object only");
+        prepare(chip, 3);
+        park(chip);
+        break;
+    case SIM_LIFECYCLE_VIRGIN:
+        sim_bus_note(chip, "ROM: VIRGIN is for the factory; stopped with the port closed");
+        stop_closed(chip, 1);
+        break;
+    }
 }
 
 void sim_boot_event(struct sim_chip *chip)
 {
     if (chip->boot == SIM_BOOT_ROM) {
-        open_port(chip);
+        leave_rom(chip);
         return;
     }
     if (chip->cm0.halted) { /* flash boot makes no progress while a debugger holds the core */

@@ -158,6 +158,7 @@ static const struct reg_block reg_blocks[] = {
     { 0x40240000U, 0x10000U, sim_prot_read, sim_prot_write },
     { 0x40250000U, 0x10000U, sim_flashc_read, sim_flashc_write },
     { 0x40260000U, 0x10000U, sim_srss_read, sim_srss_write },
+    { 0x40310000U, 0x20000U, sim_hsiom_read, sim_hsiom_write },
     { 0x402C0000U, 0x10000U, sim_efuse_read, sim_efuse_write },
 };
 

@@ -19,10 +19,19 @@
  * - A SMPU region whose NS bit is 0 refuses masters whose MSx_CTL.NS is 1, which is the reset
  * value.
  * - RAM is noise after power-up, and kept over every other reset.
- * - What is not modelled answers with a bus fault, never with zeros: peripherals (PERI, HSIOM,
- * GPIO, SCB, clocks), PPUs, DMA, deep sleep, a running watchdog, execution on the CM4, a lifecycle
- *   other than NORMAL (stops in ROM with the port closed), verification of the application by
- *   flash boot (parks). sim_chip_set_log() of sim/chip_test.h says which it was.
+ * - SECURE: SECURE_HASH is the first half of SHA-256 over TOC1, TOC2 and the objects that TOC2
+ * lists (count at +20, addresses from +24; the first is the public key); the signature behind the
+ *   application has its most significant byte first; flash boot leaves pins and AP_CTL off and does
+ *   not listen. The application connects the pins by HSIOM_PRT6.PORT_SEL1 (0x40310064, function 29
+ *   for P6.6 and P6.7) and enables ports in AP_CTL; DISABLE bits stay until the next reset.
+ * BlowFuse, bulk erase and writing of SFlash are refused.
+ * - The CM4 runs the ARMv6-M subset on the CM0+'s clock, starts from CM4_VECTOR_TABLE_BASE when
+ *   CM4_PWR_CTL enables it, and has 48 interrupt inputs = system interrupts 0 … 47.
+ * - ROM checks the client's SMPU rights on flash it writes, and on what Checksum and ReadFuseByte
+ *   read.
+ * - What is not modelled answers with a bus fault, never with zeros: peripherals (PERI, HSIOM and
+ *   GPIO but port 6's two registers, SCB, clocks), deep sleep, a running watchdog, ARMv7-M
+ *   instructions, OpenRMA. sim_chip_set_log() of sim/chip_test.h says which it was.
  */
 
 #include "base/err.h"

@@ -102,6 +102,11 @@ void sim_chip_test_write_toc2(
     memcpy(toc + SIM_ROW_SIZE, toc, SIM_ROW_SIZE);
 }
 
+uint16_t sim_chip_test_toc2_crc(const struct sim_chip *chip)
+{
+    return sim_boot_crc16(chip->nvm.sflash + 0x7C00, 0x1FC);
+}
+
 bool sim_chip_test_run_to(struct sim_chip *chip, uint32_t pc, uint64_t time_ps)
 {
     struct sim_core *core = &chip->cm0;

@@ -49,6 +49,10 @@ void sim_chip_test_start(struct sim_chip *chip, uint32_t sp, uint32_t pc);
 void sim_chip_test_write_toc2(
     struct sim_chip *chip, uint32_t flags, uint32_t app_address, uint32_t app_format);
 
+/** CRC that the TOC2 in SFlash should have, after a test changed it; its place is the upper half of
+ * the word at +1FC. */
+uint16_t sim_chip_test_toc2_crc(const struct sim_chip *chip);
+
 /* ---- stop somewhere ---- */
 
 /** Run until the CM0+ is about to execute @p pc or @p time_ps has come. True: it is there (at once,

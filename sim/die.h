@@ -48,6 +48,23 @@ enum sim_event {
     SIM_EVENT_COUNT
 };
 
+/** Stages of the lifecycle fuses, in the order of their precedence. */
+enum sim_lifecycle {
+    SIM_LIFECYCLE_VIRGIN,
+    SIM_LIFECYCLE_NORMAL,
+    SIM_LIFECYCLE_SECURE_DEBUG,
+    SIM_LIFECYCLE_SECURE,
+    SIM_LIFECYCLE_RMA
+};
+
+/** Where the two bytes of access restrictions come from. */
+enum sim_restriction {
+    SIM_RESTRICT_NONE,
+    SIM_RESTRICT_NORMAL, /**< NAR of the SFlash, with the layout of the fuses */
+    SIM_RESTRICT_SECURE,
+    SIM_RESTRICT_DEAD
+};
+
 enum sim_boot_stage {
     SIM_BOOT_OFF,    /**< no power or XRES low */
     SIM_BOOT_ROM,    /**< ROM runs, port closed */
@@ -136,6 +153,8 @@ struct sim_regs {
     uint32_t wdt_ctl, flash_ctl, bookmark, ca_ctl;
     uint32_t efuse_ctl;
     bool test_mode;
+    uint8_t restrict0, restrict1;        /**< access restrictions in force */
+    uint32_t swj_select, swj_drive_mode; /**< HSIOM and GPIO registers of port 6 */
     struct sim_ipc ipc[SIM_IPC_COUNT];
     struct sim_ipc_intr ipc_intr[SIM_IPC_COUNT];
     uint32_t ms_ctl[SIM_MASTERS];
@@ -213,6 +232,24 @@ uint16_t sim_boot_crc16(const uint8_t *data, size_t length);
 /** Default content of a factory-fresh die. */
 void sim_boot_factory(struct sim_chip *chip);
 
+/* ---- secure.c ---- */
+#define SIM_BOOT_ERROR_SIGNATURE 0xF1000100U
+#define SIM_BOOT_ERROR_TOC       0xF1000101U
+#define SIM_BOOT_ERROR_DATA      0xF1000107U
+enum sim_lifecycle sim_lifecycle(const struct sim_chip *chip);
+/** Put access restrictions in force: closed ports in AP_CTL, and what the SYS-AP may reach. No port
+ * is enabled afterwards. */
+void sim_restrict(struct sim_chip *chip, enum sim_restriction from);
+/** May the SYS-AP reach this address? */
+bool sim_restrict_allows(const struct sim_chip *chip, uint32_t address);
+/** SECURE_HASH and its zero count against the objects of TOC1 and TOC2. */
+bool sim_secure_hash_good(struct sim_chip *chip);
+/** Header, size and signature of the first application of TOC2: 0, or flash boot's error word. */
+uint32_t sim_secure_check_app(struct sim_chip *chip, const uint8_t *toc2);
+/** A signature by the key that TOC2 names, over @p data. */
+bool sim_secure_signature_good(struct sim_chip *chip, const uint8_t *toc2, const uint8_t *data,
+    uint32_t length, const uint8_t *signature);
+
 /* ---- srom.c ---- */
 /** UDF services of the ROM's NMI handler. */
 void sim_srom_begin(struct sim_chip *chip);
@@ -226,6 +263,13 @@ void sim_srom_flash_done(struct sim_chip *chip);
  * not one of theirs. */
 bool sim_srom_flash_call(struct sim_chip *chip);
 bool sim_srom_info_call(struct sim_chip *chip);
+/** May the client's protection context touch this place of flash or SFlash, although ROM itself may
+ * always? Assumed: the SMPU counts, the access restrictions of the SYS-AP do not. */
+bool sim_srom_client_owns(struct sim_chip *chip, uint32_t address, uint32_t length, uint32_t kind);
+/** Protection context of the call's client. */
+uint8_t sim_srom_client_context(const struct sim_chip *chip);
+/** SECURE or SECURE_WITH_DEBUG, where ROM refuses more. */
+bool sim_srom_is_secure(const struct sim_chip *chip);
 uint32_t sim_srom_argument(struct sim_chip *chip, unsigned index);
 void sim_srom_return(struct sim_chip *chip, unsigned index, uint32_t value);
 bool sim_srom_client_may(struct sim_chip *chip, uint32_t address, uint32_t length, uint32_t kind);
@@ -276,6 +320,8 @@ bool sim_prot_read(struct sim_chip *, const struct sim_access *, uint32_t, uint3
 bool sim_prot_write(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t);
 bool sim_crypto_read(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t *);
 bool sim_crypto_write(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t);
+bool sim_hsiom_read(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t *);
+bool sim_hsiom_write(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t);
 bool sim_efuse_read(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t *);
 bool sim_efuse_write(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t);
 /** Window of fuse bytes at +0x800. */
@@ -283,6 +329,9 @@ bool sim_efuse_window(struct sim_chip *chip, const struct sim_access *access, ui
     unsigned size, uint32_t *ret_value);
 /** Try to blow one fuse: true when it reads 1 afterwards. */
 bool sim_efuse_blow(struct sim_chip *chip, unsigned byte, unsigned bit);
+/** Route the SWD pins of port 6 to the debug port, as boot code or an application does. */
+void sim_swj_select(struct sim_chip *chip, uint32_t select);
+#define SIM_SWJ_ON 0x1D1D0000U /**< inputs 6 and 7 of port 6 to the debug port */
 void sim_regs_reset(struct sim_chip *chip);
 void sim_prot_reset(struct sim_chip *chip);
 void sim_prot_rom(struct sim_chip *chip);

@@ -114,6 +114,11 @@ bool sim_prot_tc_allows(
 {
     if (access->master != 15)
         return true;
+    if (!sim_restrict_allows(chip, address)) {
+        if (!quiet)
+            note(chip, access, "access restriction", 0, "outside what is open", address);
+        return false;
+    }
     for (int i = SIM_TC_REGIONS - 1; i >= 0; i--) {
         const struct sim_smpu *region = &chip->regs.tc_mpu[i];
         if (!covers(region->addr0, region->att0, address))

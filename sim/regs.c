@@ -173,7 +173,8 @@ bool sim_cpuss_write(
         sim_route_interrupts(chip);
         return true;
     case 0x540:
-        regs->ap_ctl = value & 0x00070007U;
+        /* a closed port stays closed until the next reset */
+        regs->ap_ctl = (value & 0x00070007U) | (regs->ap_ctl & 0x00070000U);
         return true;
     default: /* CM0_PC0_HANDLER too: only ROM writes it */
         return false;
@@ -284,6 +285,45 @@ bool sim_flashc_write(
     default:
         return false;
     }
+}
+
+/* ---- port 6 ---- */
+
+/* HSIOM_PRT6.PORT_SEL1 and GPIO_PRT6.CFG: what an application of a SECURE part writes to connect
+ * the SWD pins. Function 29 of P6.6 and P6.7 is the debug port. */
+#define PRT6_PORT_SEL1 0x00064U
+#define PRT6_CFG       0x10328U
+
+void sim_swj_select(struct sim_chip *chip, uint32_t select)
+{
+    chip->regs.swj_select = select & 0x1F1F1F1FU;
+    chip->swd_connected = (select & 0x1F1F0000U) == SIM_SWJ_ON;
+}
+
+bool sim_hsiom_read(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t *ret_value)
+{
+    (void)access;
+    if (offset == PRT6_PORT_SEL1)
+        *ret_value = chip->regs.swj_select;
+    else if (offset == PRT6_CFG)
+        *ret_value = chip->regs.swj_drive_mode;
+    else
+        return false;
+    return true;
+}
+
+bool sim_hsiom_write(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t value)
+{
+    (void)access;
+    if (offset == PRT6_PORT_SEL1)
+        sim_swj_select(chip, value);
+    else if (offset == PRT6_CFG)
+        chip->regs.swj_drive_mode = value;
+    else
+        return false;
+    return true;
 }
 
 /* ---- eFuse ---- */

@@ -50,7 +50,7 @@ static bool in_ram(uint32_t address, uint32_t length)
            address - SIM_RAM_BASE <= SIM_RAM_SIZE - length;
 }
 
-bool sim_srom_client_may(struct sim_chip *chip, uint32_t address, uint32_t length, uint32_t kind)
+static struct sim_access client(const struct sim_chip *chip, uint32_t kind)
 {
     uint32_t owner = chip->regs.ipc[chip->call.ipc].owner;
     struct sim_access access = {
@@ -60,6 +60,12 @@ bool sim_srom_client_may(struct sim_chip *chip, uint32_t address, uint32_t lengt
         .debugger = true,
         .kind = kind,
     };
+    return access;
+}
+
+bool sim_srom_client_may(struct sim_chip *chip, uint32_t address, uint32_t length, uint32_t kind)
+{
+    struct sim_access access = client(chip, kind);
     if (!in_ram(address, length))
         return false;
     for (uint32_t offset = 0; offset < length; offset += 32) {
@@ -67,6 +73,26 @@ bool sim_srom_client_may(struct sim_chip *chip, uint32_t address, uint32_t lengt
             return false;
     }
     return sim_bus_allowed(chip, &access, address + length - 1);
+}
+
+bool sim_srom_client_owns(struct sim_chip *chip, uint32_t address, uint32_t length, uint32_t kind)
+{
+    struct sim_access access = client(chip, kind);
+    for (uint32_t offset = 0; offset < length; offset += 32) {
+        if (!sim_prot_smpu_allows(chip, &access, address + offset, false))
+            return false;
+    }
+    return true;
+}
+
+uint8_t sim_srom_client_context(const struct sim_chip *chip)
+{
+    return client(chip, SIM_PERM_READ).context;
+}
+
+bool sim_srom_is_secure(const struct sim_chip *chip)
+{
+    return chip->regs.protection == 3;
 }
 
 uint32_t sim_srom_argument(struct sim_chip *chip, unsigned index)

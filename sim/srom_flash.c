@@ -7,6 +7,7 @@
  * done. */
 
 #define STATUS_OK          0xA0000000U
+#define STATUS_NOT_NOW     0xF0000001U
 #define STATUS_PAGE_LATCH  0xF0000003U
 #define STATUS_ADDRESS     0xF0000004U
 #define STATUS_NO_ACCESS   0xF0000008U
@@ -51,6 +52,15 @@ static bool find_block(
     return true;
 }
 
+/* Protection units of the client guard flash against calls too; false with the result set. */
+static bool may_write(struct sim_chip *chip, uint32_t address, uint32_t length)
+{
+    if (sim_srom_client_owns(chip, address, length, SIM_PERM_WRITE))
+        return true;
+    chip->call.result = STATUS_PROTECTED;
+    return false;
+}
+
 static void erase(struct sim_chip *chip, uint32_t size)
 {
     struct sim_flash_place place;
@@ -61,12 +71,17 @@ static void erase(struct sim_chip *chip, uint32_t size)
     }
     if (!find_block(chip, address, size, &place))
         return;
+    uint32_t length = size < place.size ? size : place.size;
+    if (!may_write(chip, address, length))
+        return;
     chip->call.result = STATUS_OK;
-    sim_flash_start(chip, true, address, size < place.size ? size : place.size, NULL);
+    sim_flash_start(chip, true, address, length, NULL);
 }
 
 static void erase_all(struct sim_chip *chip)
 {
+    if (!may_write(chip, SIM_FLASH_BASE, SIM_FLASH_SIZE))
+        return;
     if (chip->nvm.sflash[ERASE_FLAG] != 0) {
         chip->call.result = STATUS_PROTECTED;
         return;
@@ -94,6 +109,8 @@ static bool take_row(struct sim_chip *chip, struct sim_flash_place *ret_place)
     call->result = STATUS_NO_ACCESS;
     if (!sim_srom_client_may(chip, source, SIM_ROW_SIZE, SIM_PERM_READ))
         return false;
+    if (!may_write(chip, call->address, SIM_ROW_SIZE))
+        return false;
     memcpy(call->data, chip->ram + (source - SIM_RAM_BASE), SIM_ROW_SIZE);
     call->result = STATUS_OK;
     return true;
@@ -105,6 +122,10 @@ static void write_row(struct sim_chip *chip)
     struct sim_flash_place place;
     if (!take_row(chip, &place))
         return;
+    if (place.base == SIM_SFLASH_BASE && sim_srom_is_secure(chip)) {
+        call->result = STATUS_NOT_NOW;
+        return;
+    }
     if (place.base == SIM_SFLASH_BASE && !sflash_row_writable(place.offset)) {
         call->result = STATUS_SFLASH_ROW;
         return;
@@ -146,7 +167,12 @@ static void program_row(struct sim_chip *chip)
 
 bool sim_srom_flash_call(struct sim_chip *chip)
 {
-    switch (chip->call.opcode >> 24) {
+    uint32_t opcode = chip->call.opcode >> 24;
+    if (sim_srom_is_secure(chip) && (opcode == 0x0A || opcode == 0x14)) {
+        chip->call.result = STATUS_NOT_NOW; /* bulk erase */
+        return true;
+    }
+    switch (opcode) {
     case 0x05:
         write_row(chip);
         return true;

@@ -10,14 +10,17 @@
 #define STATUS_OK         0xA0000000U
 #define STATUS_NOT_NOW    0xF0000001U
 #define STATUS_FUSE       0xF0000002U
+#define STATUS_PROTECTED  0xF0000005U
 #define STATUS_RANGE      0xF000000EU
 #define STATUS_BAD_ARGS   0xF000000FU
 #define STATUS_NOT_ASLEEP 0xF0000019U
 #define STATUS_FACTORY    0xF00000B5U
 #define STATUS_FUSE_FAIL  0xF00000CBU
+#define STATUS_ARGUMENT   0xF00000CFU
 
 #define FUSE_FACTORY_HASH 0x2CU
 #define FUSE_FIRST        0x14U /* below: factory and trim */
+#define FUSE_CUSTOMER     0x40U
 #define HASH_SIZE         16U
 #define MAX_OBJECTS       30U
 
@@ -50,6 +53,10 @@ static void blow_fuse(struct sim_chip *chip)
 {
     uint32_t word = chip->call.opcode;
     uint32_t byte = (word >> 12 & 0xFU) * 32 + (word >> 16 & 0x1FU);
+    if (sim_srom_is_secure(chip)) { /* assumed: the lifecycle is closed */
+        chip->call.result = STATUS_NOT_NOW;
+        return;
+    }
     bool factory = byte >= FUSE_FACTORY_HASH && byte < FUSE_FACTORY_HASH + HASH_SIZE;
     if (byte < FUSE_FIRST || byte >= SIM_EFUSE_BYTES || factory) {
         chip->call.result = STATUS_FUSE;
@@ -63,6 +70,8 @@ static void read_fuse(struct sim_chip *chip)
     uint32_t byte = chip->call.opcode >> 8 & 0xFFFFU;
     if (byte >= SIM_EFUSE_BYTES)
         chip->call.result = STATUS_FUSE;
+    else if (byte < FUSE_CUSTOMER && sim_srom_client_context(chip) != 0)
+        chip->call.result = STATUS_PROTECTED; /* done with the client's rights */
     else
         chip->call.result = STATUS_OK | chip->nvm.efuse[byte];
 }
@@ -84,6 +93,10 @@ static void checksum(struct sim_chip *chip)
     }
     if (first >= place.size || (word & 0x80U) != 0)
         return;
+    if (!sim_srom_client_owns(chip, bases[region] + first, length, SIM_PERM_READ)) {
+        chip->call.result = STATUS_ARGUMENT; /* done with the client's rights */
+        return;
+    }
     uint32_t sum = 0;
     for (uint32_t i = 0; i < length; i++)
         sum += place.host[first + i];

@@ -134,18 +134,6 @@ static void test_resets(void **state)
     assert_int_equal(die_read(chip, 0xE0002008U), 0);
 }
 
-static void test_secure_die_refuses(void **state)
-{
-    struct sim_chip *chip = *state;
-    uint8_t lifecycle = 0x05;
-    install_app(chip, APP);
-    assert_true(sim_chip_test_write(chip, 0x402C082BU, &lifecycle, 1));
-    die_run_us(chip, 100000);
-    assert_false(sim_chip_swd_connected(chip));
-    assert_false(sim_chip_ap_enabled(chip, SIM_AP_SYS));
-    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).instructions, 0);
-}
-
 static void cut_at(struct sim_chip *chip, enum sim_cut_when when, uint64_t operation, uint32_t seed)
 {
     struct sim_power_cut cut = { .when = when, .operation = operation, .pattern = seed };
@@ -248,7 +236,6 @@ int main(void)
             test_toc2_clock_window_and_header, fresh_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_broken_toc2_falls_back, fresh_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_resets, fresh_setup, die_teardown),
-        cmocka_unit_test_setup_teardown(test_secure_die_refuses, fresh_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_power_cuts, fresh_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_fork_is_independent, fresh_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_board_file, fresh_setup, die_teardown),
