@@ -175,7 +175,7 @@ struct auth_grant {
  * Ask for a grant. A repeat with the same chip id, device key and nonce gets the same bytes.
  *
  * DENIED codes: "receipt_first", "unit_elsewhere", "chip_known", "rework_needed", "quota_used_up",
- * "same_party", "not_registered", "statement_bad", "image_unknown", "lab_refused",
+ * "rate_limited", "same_party", "not_registered", "statement_bad", "image_unknown", "lab_refused",
  * "intent_missing", "lot_closed", "lot_restrict", "grant_scrapped", "unattended_refused",
  * "session_expired", "session_foreign", "role"; EXPIRED: "lot_expired".
  */

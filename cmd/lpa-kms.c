@@ -80,7 +80,8 @@ int main(int argc, char **argv)
         { "lot",
             "add|list|show|close --dir DIR [LOT] [--image FILE --lorawan 1.0.4|1.1 --join-eui HEX "
             "--deveui-first HEX --deveui-count N --target N --allowance N --trust tofu|manifest "
-            "[--consent-tofu] [--restrict none] [--lock none] [--expires TIME] [--profile HEX] "
+            "[--consent-tofu] [--rate N] [--restrict none] [--lock none] [--expires TIME] "
+            "[--profile HEX] "
             "[--unattended]] [--scrap-open --permit] [--json]",
             kms_verb_lot, "what is to be built, how many, and what became of it" },
         { "tester", "add|revoke --dir DIR NAME [--role tester|personaliser]", kms_verb_tester,

@@ -16,7 +16,7 @@
 struct kms_args {
     const char *dir, *listen, *port_file, *image, *lorawan, *join_eui, *deveui_first, *trust;
     const char *restrict_policy, *lock, *expires, *role, *csr, *log_key, *out, *lot, *profile;
-    const char *deveui_count, *target, *allowance;
+    const char *deveui_count, *target, *allowance, *rate;
     bool dev, unattended, consent_tofu, json, scrap_open, permit, verbose, log_key_wanted;
     const char *words[2]; /**< what is not an option */
     int word_count;

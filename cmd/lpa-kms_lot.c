@@ -96,6 +96,10 @@ static enum base_status parse_lot(
         status =
             kms_args_number(args->allowance, "allowance", 1, COUNT_MAX, &request->allowance, err);
     }
+    request->rate = KMS_RATE_DEFAULT;
+    if (status == BASE_OK && args->rate != NULL) {
+        status = kms_args_number(args->rate, "rate", 0, COUNT_MAX, &request->rate, err);
+    }
     if (status == BASE_OK) {
         status = kms_args_time(args->expires != NULL ? args->expires : DEFAULT_LIFE,
             base_clock_wall_us(base_clock_system()), &request->expires_us, err);
@@ -133,15 +137,17 @@ static json_t *lot_json(const struct kms_lot_view *view)
     kms_eui_bytes(lot->deveui_first, bytes);
     base_hex_encode(bytes, 8, first);
     base_clock_format(lot->expires_us, expires);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-                     "s:b, s:s}",
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
+        "s:b, s:s}",
         "lot", lot->id, "chip", lot->chip, "image_sha256", image, "lorawan",
         lot->lorawan == PROTO_LORAWAN_1_1 ? "1.1" : "1.0", "join_eui", join_eui, "deveui_first",
         first, "deveui_count", (json_int_t)lot->deveui_count, "trust", kms_trust_name(lot->trust),
-        "target", (json_int_t)lot->target, "allowance", (json_int_t)lot->allowance, "granted",
-        (json_int_t)lot->granted, "confirmed", (json_int_t)view->counts.confirmed, "scrapped",
-        (json_int_t)view->counts.scrapped, "open", (json_int_t)view->counts.open, "unattended",
-        lot->unattended, "closed", lot->closed_us != 0, "expires", expires);
+        "target", (json_int_t)lot->target, "allowance", (json_int_t)lot->allowance, "rate",
+        (json_int_t)lot->rate, "granted", (json_int_t)lot->granted, "confirmed",
+        (json_int_t)view->counts.confirmed, "scrapped", (json_int_t)view->counts.scrapped, "open",
+        (json_int_t)view->counts.open, "unattended", lot->unattended, "closed", lot->closed_us != 0,
+        "expires", expires);
 }
 
 static void print_reconciliation(const struct kms_lot_view *view)
@@ -175,6 +181,9 @@ static void print_lot(const struct kms_lot_view *view, bool development)
         lot->unattended ? ", unattended logins allowed" : "");
     (void)printf("target     %" PRId64 " good units, %" PRId64 " grants allowed, until %s\n",
         lot->target, lot->allowance, expires);
+    if (lot->rate != 0) {
+        (void)printf("rate       at most %" PRId64 " grants within any hour\n", lot->rate);
+    }
     print_reconciliation(view);
 }
 
@@ -198,7 +207,7 @@ static enum base_status lot_add(int argc, char **argv, struct base_err *err)
     struct kms_args args;
     struct kms_home home = { .dir = "" };
     struct kms_lot_request request = { .id = NULL };
-    enum base_status status = kms_args_read(argc, argv, "diwjentaTRLxpUCJ", 1, &args, err);
+    enum base_status status = kms_args_read(argc, argv, "diwjentagTRLxpUCJ", 1, &args, err);
     if (status == BASE_OK) {
         status = parse_lot(&args, &request, err);
     }

@@ -13,6 +13,10 @@
 #define UNITS_MAX INT64_C(1000000)
 #define URI_SIZE  256
 
+/* A shift uses the allowance up evenly; a small lot is not held up. */
+#define RATE_SHIFT_HOURS 8
+#define RATE_LEAST       60
+
 static enum base_status note_event(struct kms_home *home, const char *kind, const char *lot,
     const char *subject, struct base_err *err)
 {
@@ -131,6 +135,13 @@ static enum base_status check_numbers(
             (long long)request->deveui_count, (unsigned long long)request->deveui_first,
             (long long)request->allowance);
     }
+    if (request->rate < KMS_RATE_DEFAULT || request->rate > UNITS_MAX ||
+        (request->rate == 0 && request->trust == KMS_TRUST_TOFU)) {
+        return base_err_set(err, BASE_E_ARG, "lot", request->rate,
+            "the rate is 1 to %lld grants an hour; only a lot that is not of trust tofu may have "
+            "0, no limit",
+            (long long)UNITS_MAX);
+    }
     if (request->lorawan != PROTO_LORAWAN_1_0 && request->lorawan != PROTO_LORAWAN_1_1) {
         return base_err_set(
             err, BASE_E_ARG, "lot", request->lorawan, "the LoRaWAN version is 1.0.4 or 1.1");
@@ -140,6 +151,18 @@ static enum base_status check_numbers(
             err, BASE_E_ARG, "lot", 0, "the lot's end lies in the past; say for example +30d");
     }
     return BASE_OK;
+}
+
+static int64_t rate_of(const struct kms_lot_request *request)
+{
+    if (request->rate != KMS_RATE_DEFAULT) {
+        return request->rate;
+    }
+    if (request->trust != KMS_TRUST_TOFU) {
+        return 0;
+    }
+    int64_t rate = (request->allowance + RATE_SHIFT_HOURS - 1) / RATE_SHIFT_HOURS;
+    return rate < RATE_LEAST ? RATE_LEAST : rate;
 }
 
 static void describe_lot(const struct kms_lot_request *request, int64_t now_us, struct kms_lot *lot)
@@ -153,6 +176,7 @@ static void describe_lot(const struct kms_lot_request *request, int64_t now_us, 
         .unattended = request->unattended,
         .target = request->target,
         .allowance = request->allowance,
+        .rate = rate_of(request),
         .created_us = now_us,
         .expires_us = request->expires_us,
     };

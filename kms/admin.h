@@ -12,6 +12,8 @@
 #include "kms/home.h"
 #include "kms/rows.h"
 
+#define KMS_RATE_DEFAULT (-1)
+
 struct kms_lot_request {
     const char *id;
     const uint8_t *image; /**< bytes of the bound image file */
@@ -23,6 +25,7 @@ struct kms_lot_request {
     int64_t deveui_count;
     int64_t target;
     int64_t allowance;
+    int64_t rate; /**< grants within any hour; 0 = no limit (not for tofu), -1 = the default */
     enum kms_trust trust;
     bool consent_tofu;
     bool restrict_none; /**< false: something else was asked for */

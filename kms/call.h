@@ -47,7 +47,8 @@
     X(STALE, "stale", 409, "Another size was cosigned")                                            \
     X(INCONSISTENT, "inconsistent", 422, "Log was rolled back or forked")                          \
     X(BUSY, "busy", 503, "Busy")                                                                   \
-    X(INTERNAL, "internal", 500, "Internal error")
+    X(INTERNAL, "internal", 500, "Internal error")                                                 \
+    X(RATE_LIMITED, "rate_limited", 429, "Too many grants within an hour")
 
 enum kms_problem {
 #define X(name, code, http, title) KMS_PROBLEM_##name,
@@ -73,6 +74,11 @@ void kms_call_problem(struct kms_call *call, enum kms_problem problem, const cha
 BASE_MUST_CHECK
 enum base_status kms_refuse(struct kms_call *call, enum kms_problem problem, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
+
+/** Add a number to the problem document that kms_refuse() wrote. BASE_E_DENIED, or what failed. */
+BASE_MUST_CHECK
+enum base_status kms_refuse_number(
+    struct kms_call *call, const char *name, int64_t value, struct base_err *err);
 
 /** Write @p object (taken over) as the answer with this HTTP status. */
 BASE_MUST_CHECK

@@ -100,6 +100,23 @@ enum base_status kms_refuse(
     return BASE_E_DENIED;
 }
 
+enum base_status kms_refuse_number(
+    struct kms_call *call, const char *name, int64_t value, struct base_err *err)
+{
+    json_t *object = NULL;
+    enum base_status status = base_json_parse(
+        call->response->body.data, call->response->body.length, KMS_BODY_MAX, &object, err);
+    json_auto_t *owned = object;
+    if (status == BASE_OK) {
+        status = base_json_set_int(owned, name, value, err);
+    }
+    if (status == BASE_OK) {
+        base_buf_clear(&call->response->body);
+        status = base_json_canonical(owned, &call->response->body, err);
+    }
+    return status == BASE_OK ? BASE_E_DENIED : status;
+}
+
 enum base_status kms_answer(
     struct kms_call *call, int http_status, json_t *object, struct base_err *err)
 {

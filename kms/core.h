@@ -63,7 +63,8 @@ struct kms_response {
     int status; /**< HTTP status */
     const char *content_type;
     struct base_buf body;
-    const char *code; /**< stable code of a problem; NULL on success */
+    const char *code;      /**< stable code of a problem; NULL on success */
+    int64_t retry_after_s; /**< sense of Retry-After (RFC 9110 §10.2.3); 0 = not said */
 };
 
 void kms_response_init(struct kms_response *response);

@@ -171,6 +171,23 @@ static enum base_status check_trust(
 
 /* --- a new grant --- */
 
+/* Slows a station that lies in a lot of first-use trust, so that people have time to see it. */
+static enum base_status check_rate(
+    struct kms_call *call, const struct kms_lot *lot, struct base_err *err)
+{
+    int64_t at_us = 0;
+    enum base_status status = kms_lot_rate(call->core->store, lot, call->now_us, &at_us, err);
+    if (status != BASE_OK || at_us == 0) {
+        return status;
+    }
+    int64_t wait_s = (at_us - call->now_us + 999999) / 1000000;
+    kms_call_problem(call, KMS_PROBLEM_RATE_LIMITED,
+        "lot %s gives %lld grants an hour, and these are made: the next one in %lld minutes",
+        lot->id, (long long)lot->rate, (long long)((wait_s + 59) / 60));
+    call->response->retry_after_s = wait_s;
+    return kms_refuse_number(call, "retry_after_s", wait_s, err);
+}
+
 static enum base_status take_quota(
     struct kms_call *call, const struct kms_lot *lot, struct base_err *err)
 {
@@ -181,6 +198,9 @@ static enum base_status take_quota(
         return kms_refuse(call, KMS_PROBLEM_QUOTA_USED_UP,
             "lot %s wants %lld good units and has that many open or confirmed", lot->id,
             (long long)lot->target);
+    }
+    if (status == BASE_OK && lot->granted < lot->allowance) {
+        status = check_rate(call, lot, err);
     }
     if (status == BASE_OK) {
         status = kms_lot_take(call->core->store, lot->id, &taken, err);

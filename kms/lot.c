@@ -77,6 +77,7 @@ static json_t *lot_object(const struct kms_call *call, const struct kms_lot *lot
     (void)put_bool(object, "closed", lot->closed_us != 0, status);
     (void)put_int(object, "target", lot->target, status);
     (void)put_int(object, "allowance", lot->allowance, status);
+    (void)put_int(object, "rate", lot->rate, status);
     (void)put_int(object, "granted", lot->granted, status);
     (void)put_int(object, "confirmed", counts->confirmed, status);
     (void)put_int(object, "scrapped", counts->scrapped, status);

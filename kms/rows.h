@@ -138,6 +138,7 @@ struct kms_lot {
     bool unattended;
     int64_t target;
     int64_t allowance;
+    int64_t rate;    /**< grants within any hour; 0 = no limit, never for tofu */
     int64_t granted; /**< grants ever made: scrap gives nothing back */
     int64_t created_us;
     int64_t expires_us;
@@ -160,6 +161,15 @@ enum base_status kms_lot_get(
 BASE_MUST_CHECK
 enum base_status kms_lot_take(
     struct kms_store *store, const char *id, bool *ret_taken, struct base_err *err);
+/**
+ * When the lot may have its next grant under its rate.
+ *
+ * @param[out] ret_at_us  0: at once; else the time at which the oldest of the last `rate` grants
+ *                        is an hour old
+ */
+BASE_MUST_CHECK
+enum base_status kms_lot_rate(struct kms_store *store, const struct kms_lot *lot, int64_t now_us,
+    int64_t *ret_at_us, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_lot_close(
     struct kms_store *store, const char *id, int64_t now_us, struct base_err *err);

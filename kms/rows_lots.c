@@ -6,10 +6,12 @@
 #include "kms/rows.h"
 #include "kms/rows_private.h"
 
+#define HOUR_US INT64_C(3600000000)
+
 #define LOT_COLUMNS                                                                                \
     "id, chip, image_sha256, lorawan, join_eui, profile, deveui_first, deveui_count, trust,"       \
     " restrict_policy, lock_policy, unattended, target, allowance, granted, created_us,"           \
-    " expires_us, closed_us"
+    " expires_us, closed_us, rate"
 
 enum base_status kms_lot_insert(
     struct kms_store *store, const struct kms_lot *lot, struct base_err *err)
@@ -36,12 +38,13 @@ enum base_status kms_lot_insert(
         kms_int(lot->allowance),
         kms_int(lot->created_us),
         kms_int(lot->expires_us),
+        kms_int(lot->rate),
     };
     return KMS_RUN(store,
         "INSERT INTO lots(id, chip, image_sha256, lorawan, join_eui, profile, deveui_first,"
         " deveui_last, deveui_count, trust, restrict_policy, lock_policy, unattended, target,"
-        " allowance, created_us, expires_us)"
-        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        " allowance, created_us, expires_us, rate)"
+        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         values, err);
 }
 
@@ -68,6 +71,7 @@ static void lot_of_row(struct kms_row *row, struct kms_lot *lot)
     lot->created_us = kms_row_int(row, 15);
     lot->expires_us = kms_row_int(row, 16);
     lot->closed_us = kms_row_int(row, 17);
+    lot->rate = kms_row_int(row, 18);
 }
 
 struct lot_reader {
@@ -105,6 +109,42 @@ enum base_status kms_lot_take(
         "UPDATE lots SET granted = granted + 1 WHERE id = $1 AND granted < allowance"
         " AND granted < deveui_count AND closed_us = 0",
         values, ret_taken, err);
+}
+
+struct time_reader {
+    int64_t at_us;
+    bool found;
+};
+
+static enum base_status read_time(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct time_reader *reader = user;
+    reader->found = true;
+    reader->at_us = kms_row_int(row, 0);
+    return BASE_OK;
+}
+
+enum base_status kms_lot_rate(struct kms_store *store, const struct kms_lot *lot, int64_t now_us,
+    int64_t *ret_at_us, struct base_err *err)
+{
+    struct time_reader reader = { .found = false };
+    if (lot->rate == 0) {
+        *ret_at_us = 0;
+        return BASE_OK;
+    }
+    /* The grant that must be an hour old before the next one; scrapped ones count. */
+    const struct kms_value values[] = { kms_text(lot->id), kms_int(now_us - HOUR_US),
+        kms_int(lot->rate - 1) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT created_us FROM grants WHERE lot = $1 AND created_us > $2"
+        " ORDER BY created_us DESC LIMIT 1 OFFSET $3",
+        values, read_time, reader, err);
+    if (status == BASE_OK || status == BASE_E_NOTFOUND) {
+        *ret_at_us = status == BASE_OK ? reader.at_us + HOUR_US : 0;
+        return BASE_OK;
+    }
+    return status;
 }
 
 enum base_status kms_lot_close(

@@ -362,6 +362,11 @@ static void send_reply(struct evhttp_request *request, const struct kms_response
     if (response->content_type != NULL) {
         (void)evhttp_add_header(headers, "Content-Type", response->content_type);
     }
+    if (response->retry_after_s > 0) {
+        char seconds[24];
+        (void)snprintf(seconds, sizeof(seconds), "%lld", (long long)response->retry_after_s);
+        (void)evhttp_add_header(headers, "Retry-After", seconds);
+    }
     if (body == NULL || evbuffer_add(body, response->body.data, response->body.length) != 0) {
         evhttp_send_error(request, 500, NULL);
     } else {

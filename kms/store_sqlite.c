@@ -11,7 +11,7 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define CACHE_SIZE     64
 #define BUSY_MS        5000
 #define COLUMNS_MAX    40
@@ -51,9 +51,11 @@ static const char *const schema[] = {
     " deveui_first BLOB NOT NULL, deveui_last BLOB NOT NULL, deveui_count INTEGER NOT NULL,"
     " trust INTEGER NOT NULL, restrict_policy INTEGER NOT NULL, lock_policy INTEGER NOT NULL,"
     " unattended INTEGER NOT NULL, target INTEGER NOT NULL, allowance INTEGER NOT NULL,"
+    " rate INTEGER NOT NULL,"
     " granted INTEGER NOT NULL DEFAULT 0, created_us INTEGER NOT NULL,"
     " expires_us INTEGER NOT NULL, closed_us INTEGER NOT NULL DEFAULT 0,"
-    " CHECK (granted <= allowance), CHECK (granted <= deveui_count))",
+    " CHECK (granted <= allowance), CHECK (granted <= deveui_count),"
+    " CHECK (rate > 0 OR trust <> 1))",
     "CREATE TABLE units(chip_id BLOB PRIMARY KEY, public_key BLOB NOT NULL, lot TEXT NOT NULL,"
     " statement BLOB NOT NULL, station TEXT NOT NULL, spki_sha256 BLOB NOT NULL,"
     " log_id BLOB NOT NULL, tester TEXT NOT NULL, created_us INTEGER NOT NULL)",
@@ -70,12 +72,13 @@ static const char *const schema[] = {
     "CREATE UNIQUE INDEX grant_once ON grants(chip_id, public_key, nonce)",
     "CREATE UNIQUE INDEX grant_live ON grants(chip_id) WHERE state IN ('open', 'confirmed')",
     "CREATE INDEX grant_lot ON grants(lot, state, chip_id)",
+    "CREATE INDEX grant_time ON grants(lot, created_us)",
     "CREATE INDEX grant_key ON grants(public_key)",
     "CREATE TABLE logs(log_id BLOB PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL,"
     " root BLOB NOT NULL, checkpoint TEXT NOT NULL, updated_us INTEGER NOT NULL)",
     "CREATE TABLE events(id BLOB PRIMARY KEY, at_us INTEGER NOT NULL, kind TEXT NOT NULL,"
     " station TEXT NOT NULL, tester TEXT NOT NULL, lot TEXT NOT NULL, subject TEXT NOT NULL)",
-    "INSERT INTO meta VALUES('schema', '1')",
+    "INSERT INTO meta VALUES('schema', '2')",
 };
 
 static enum base_status failed(

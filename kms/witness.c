@@ -73,18 +73,7 @@ static enum base_status refuse_stale(struct kms_call *call, uint64_t size, struc
         "this KMS cosigned size %llu of this log; prove consistency from there",
         (unsigned long long)size);
     /* The problem document carries the size, so that the station can go on from it. */
-    json_t *object = NULL;
-    enum base_status status = base_json_parse(
-        call->response->body.data, call->response->body.length, KMS_BODY_MAX, &object, err);
-    json_auto_t *owned = object;
-    if (status == BASE_OK) {
-        status = base_json_set_int(owned, "size", (int64_t)size, err);
-    }
-    if (status == BASE_OK) {
-        base_buf_clear(&call->response->body);
-        status = base_json_canonical(owned, &call->response->body, err);
-    }
-    return status == BASE_OK ? BASE_E_DENIED : status;
+    return kms_refuse_number(call, "size", (int64_t)size, err);
 }
 
 static enum base_status cosign(struct kms_call *call, const char *checkpoint, size_t body_length,

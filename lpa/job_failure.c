@@ -68,6 +68,9 @@ static const struct by_code codes[] = {
     { "already_provisioned", { ERROR_FOREVER, "Put the board back among the finished ones." } },
     { "quota_used_up", { ERROR_FOREVER, "Stop the lot: its allowance of grants is used up; ask "
                                         "the KMS operator." } },
+    { "rate_limited", { ERROR_AGAIN, "Put the board back and run it again when the time that the "
+                                     "KMS names is over; ask the KMS operator if this is not your "
+                                     "line's pace." } },
     { "same_party", { ERROR_FOREVER, "Work this board on another station with another tester than "
                                      "the ones that registered it." } },
     { "not_registered", { ERROR_FOREVER, "Have the board registered first: lpa-provision "

@@ -69,7 +69,7 @@ def station(many):
     with Lab() as lab:
         lab.setup_kms()
         lab.serve_kms()
-        lab.add_lot("BENCH", target=64, allowance=64)
+        lab.add_lot("BENCH", target=64, allowance=64, extra=("--rate", "1000000"))
         folder = lab.add_station()
         lab.login(folder, lab.add_tester("alice"))
         one_cpu, one_wall, one_calls = run(lab, folder, [lab.board(1)])

@@ -64,7 +64,7 @@ class Line:
     def __init__(self, lab):
         self.lab = lab
         lab.setup_kms()
-        lab.add_lot("CUT", target=5000, allowance=6000, count=8192)
+        lab.add_lot("CUT", target=5000, allowance=6000, count=8192, extra=("--rate", "6000"))
         lab.serve_kms()
         self.station = lab.add_station()
         lab.login(self.station, lab.add_tester("alice"))

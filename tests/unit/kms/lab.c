@@ -213,6 +213,7 @@ struct kms_lot lab_lot(const struct lab *lab, const char *id, enum kms_trust tru
         .trust = trust,
         .target = 4,
         .allowance = 6,
+        .rate = 1000000,
         .created_us = lab->now_us,
         .expires_us = lab->now_us + 240 * LAB_HOUR,
     };

@@ -47,6 +47,7 @@ static int set_up(void **state)
         .deveui_count = 8,
         .target = 4,
         .allowance = 6,
+        .rate = KMS_RATE_DEFAULT,
         .trust = KMS_TRUST_TOFU,
         .consent_tofu = true,
         .restrict_none = true,
@@ -98,6 +99,11 @@ static void test_lot_refusals(void **state)
     f->request.allowance = 3;
     expect(f, BASE_E_ARG, "allowance");
     f->request = good;
+    f->request.rate = 0; /* first-use trust without a limit */
+    expect(f, BASE_E_ARG, "rate");
+    f->request.rate = -2;
+    expect(f, BASE_E_ARG, "rate");
+    f->request = good;
     f->request.deveui_count = 5;
     expect(f, BASE_E_ARG, "DevEUI");
     f->request = good;
@@ -109,6 +115,32 @@ static void test_lot_refusals(void **state)
     f->request = good;
     f->request.lorawan = 0x12;
     expect(f, BASE_E_ARG, "LoRaWAN");
+}
+
+static int64_t rate_of(struct fixture *f, const char *id)
+{
+    struct kms_lot_view view;
+    f->request.id = id;
+    f->request.deveui_first += 0x10000;
+    expect(f, BASE_OK, "");
+    assert_int_equal(kms_admin_lot_view(&f->lab.home, id, &view, NULL), BASE_OK);
+    return view.lot.rate;
+}
+
+static void test_rate_default(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(rate_of(f, "SMALL"), 60);
+    f->request.allowance = f->request.deveui_count = 1001;
+    assert_int_equal(rate_of(f, "LARGE"), 126);
+    f->request.rate = 7;
+    assert_int_equal(rate_of(f, "SAID"), 7);
+    f->request.trust = KMS_TRUST_MANIFEST;
+    assert_int_equal(rate_of(f, "MANIFEST-SAID"), 7);
+    f->request.rate = 0;
+    assert_int_equal(rate_of(f, "MANIFEST-NONE"), 0);
+    f->request.rate = KMS_RATE_DEFAULT;
+    assert_int_equal(rate_of(f, "MANIFEST"), 0);
 }
 
 static void test_image(void **state)
@@ -251,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lot_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rate_default, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_image, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lot_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close, set_up, tear_down),

@@ -221,6 +221,7 @@ static void test_refusals(void **state)
         enum base_status status;
     } cases[] = {
         { "quota_used_up", BASE_E_DENIED },
+        { "rate_limited", BASE_E_DENIED },
         { "lot_expired", BASE_E_EXPIRED },
         { "lot_unknown", BASE_E_NOTFOUND },
         { "a_code_of_the_future", BASE_E_DENIED },

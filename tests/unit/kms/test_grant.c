@@ -362,6 +362,53 @@ static void test_unattended(void **state)
     json_decref(answer);
 }
 
+/* Two an hour, counted over any hour, scrapped ones included; a repeat is no new grant. */
+static void test_rate(void **state)
+{
+    struct fixture *f = *state;
+    struct lab_device devices[3];
+    json_t *answer = NULL;
+    char body[4096];
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    struct kms_lot lot = lab_lot(&f->lab, "R1", KMS_TRUST_TOFU, 9);
+    lot.rate = 2;
+    lab_add_lot(&f->lab, &lot);
+    for (unsigned i = 0; i < 3; i++) {
+        lab_device_open(&f->lab, &devices[i], 0x200 + i);
+    }
+    answer = lab_ask(&f->lab, &f->station, "R1", &devices[0], 201);
+    scrap(f, answer);
+    json_decref(answer);
+    f->lab.now_us += 20 * LAB_MINUTE;
+    json_decref(lab_ask(&f->lab, &f->station, "R1", &devices[1], 201));
+    json_decref(lab_ask(&f->lab, &f->station, "R1", &devices[1], 200));
+    f->lab.now_us += 20 * LAB_MINUTE;
+
+    lab_statement(&f->lab, &devices[2], statement);
+    lab_grant_body(&f->lab, &f->station, "R1", statement, body, sizeof(body));
+    assert_int_equal(
+        lab_call(&f->lab, &f->station, KMS_POST, "/v1/lots/R1/grants", body, &answer), 429);
+    assert_string_equal(lab_text(answer, "code"), "rate_limited");
+    assert_non_null(strstr(lab_text(answer, "detail"), "2 grants an hour"));
+    assert_non_null(strstr(lab_text(answer, "detail"), "20 minutes"));
+    assert_int_equal(json_integer_value(json_object_get(answer, "retry_after_s")), 1200);
+    json_decref(answer);
+    struct kms_lot_view view;
+    assert_int_equal(kms_admin_lot_view(&f->lab.home, "R1", &view, NULL), BASE_OK);
+    assert_int_equal(view.lot.granted, 2);
+
+    /* the last instant of the hour, and the next; in between the repeat is answered */
+    f->lab.now_us += 20 * LAB_MINUTE - 31 * LAB_SECOND - 1;
+    lab_login(&f->lab, &f->station, &f->tester);
+    lab_ask_refused(&f->lab, &f->station, "R1", &devices[2], 429, "rate_limited");
+    json_decref(lab_ask(&f->lab, &f->station, "R1", &devices[1], 200));
+    f->lab.now_us += 1;
+    json_decref(lab_ask(&f->lab, &f->station, "R1", &devices[2], 201));
+    for (unsigned i = 0; i < 3; i++) {
+        lab_device_done(&devices[i]);
+    }
+}
+
 static void test_quota(void **state)
 {
     struct fixture *f = *state;
@@ -536,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_intent_of_another_station, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lot_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unattended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_manifest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_registered_for_another_lot, set_up, tear_down),

@@ -167,6 +167,12 @@ static void test_refusals_name_step_kind_and_next_action(void **state)
     f.allowance = 0;
     expect_stop(&f, LPA_RESULT_ERROR, true, "quota_used_up", LPA_STEP_GRANT);
 
+    struct lpa_failure failure = { .err = { .status = BASE_E_DENIED, .code = "rate_limited" } };
+    lpa_failure_classify(&failure);
+    assert_int_equal(failure.kind, LPA_RESULT_ERROR);
+    assert_false(failure.permanent); /* the same board passes when its time has come */
+    assert_non_null(strstr(failure.next, "time"));
+
     factory_init(&f, 10);
     assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
     f.grants[0].state = GRANT_SCRAPPED;
