@@ -5,23 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static void copy_text(char *to, size_t size, const char *from)
 {
     size_t length = strnlen(from, size - 1);
     memcpy(to, from, length);
     to[length] = '\0';
-}
-
-/* A message is printed on one terminal line and stored in logs: nothing in it may move the cursor.
- */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7F) {
-            *text = ' ';
-        }
-    }
 }
 
 void base_err_clear(struct base_err *err)
@@ -41,7 +31,7 @@ static enum base_status __attribute__((format(printf, 5, 0))) set_v(struct base_
     err->detail = detail;
     copy_text(err->domain, sizeof(err->domain), domain);
     (void)vsnprintf(err->message, sizeof(err->message), format, args);
-    make_printable(err->message);
+    base_utf8_make_printable(err->message);
     return status;
 }
 
@@ -87,7 +77,7 @@ enum base_status base_err_prefix(struct base_err *err, const char *format, ...)
     if (written > 0) {
         size_t used = strnlen(text, sizeof(text) - 1);
         copy_text(text + used, sizeof(text) - used, err->message);
-        make_printable(text);
+        base_utf8_make_printable(text);
         memcpy(err->message, text, sizeof(text));
     }
     return err->status;

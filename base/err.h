@@ -31,8 +31,9 @@ void base_err_clear(struct base_err *err);
 /**
  * Record a failure and return its status, so that a function can end with `return base_err_set(…)`.
  *
- * Nothing is overwritten when @p err already holds a failure (first writer wins). Newlines and
- * control characters are replaced by spaces. A message that does not fit is cut.
+ * Nothing is overwritten when @p err already holds a failure (first writer wins). The message is
+ * made harmless (base_utf8_make_printable()), for parts of it come from strangers. One that does
+ * not fit is cut.
  *
  * @param err     may be NULL
  * @param status  not BASE_OK

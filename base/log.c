@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "base/utf8.h"
+
 void base_log(const struct base_log *log, enum base_log_level level, const char *format, ...)
 {
     if (log == NULL || log->emit == NULL || level > log->level) {
@@ -13,11 +15,7 @@ void base_log(const struct base_log *log, enum base_log_level level, const char 
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    for (char *c = line; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7F) {
-            *c = ' ';
-        }
-    }
+    base_utf8_make_printable(line);
     log->emit(log->user, level, line);
 }
 

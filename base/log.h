@@ -22,7 +22,8 @@ struct base_log {
     void *user; /**< borrowed */
 };
 
-/** Format one line and hand it on; NULL @p log drops it. Control characters become spaces. */
+/** Format one line, make it harmless (base_utf8_make_printable()) and hand it on; NULL @p log drops
+ * it. */
 void base_log(const struct base_log *log, enum base_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

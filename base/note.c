@@ -2,6 +2,7 @@
 #include "base/note.h"
 
 #include "base/base64.h"
+#include "base/utf8.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -14,31 +15,10 @@ static const char dash[] = "\xE2\x80\x94 ";
 #define BLOB_MAX_BYTES        (4 + 8 + SIGNATURE_BYTES)
 #define SIGNATURE_LINES_LIMIT 100 /* golang.org/x/mod's limit, too */
 
-/* Length of the UTF-8 character at @p at, or 0: overlong forms, surrogates and what lies beyond
- * U+10FFFF are refused (RFC 3629 §4). */
-static size_t utf8_length(const uint8_t *at, size_t left)
-{
-    if (at[0] < 0x80) {
-        return 1;
-    }
-    size_t length = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
-    if (at[0] < 0xC2 || at[0] > 0xF4 || length > left) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
-    bool beyond = (at[0] == 0xED && at[1] > 0x9F) || (at[0] == 0xF4 && at[1] > 0x8F);
-    return overlong || beyond ? 0 : length;
-}
-
 static bool is_note_text(const uint8_t *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
-        size_t step = utf8_length(text + i, length - i);
+        size_t step = base_utf8_length(text + i, length - i);
         if (step == 0 || (text[i] < 0x20 && text[i] != '\n') || text[i] == 0x7F) {
             return false;
         }

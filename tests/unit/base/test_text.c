@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 
@@ -114,6 +117,69 @@ static void log_writes_its_level(void **state)
     free(text);
 }
 
+static void strangers_text_is_harmless(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } cases[] = {
+        { "", "" },
+        { "plain ~", "plain ~" },
+        { "a\x1B[31mb\x7F\r\n", "a [31mb   " },
+        { "CSI \xC2\x9B"
+          "31m",
+            "CSI  31m" }, /* U+009B */
+        { "raw \x9B"
+          "31m",
+            "raw ?31m" }, /* not UTF-8 */
+        { "\xE2\x80\xAE"
+          "gnp.exe",
+            " gnp.exe" }, /* U+202E turns round what follows */
+        { "a\xE2\x80\x8B"
+          "b",
+            "a b" }, /* zero width */
+        { "\xEF\xBB\xBFx", " x" },
+        { "gr\xC3\xBC\xC3\x9F \xE2\x82\xAC \xF0\x9F\x94\x91",
+            "gr\xC3\xBC\xC3\x9F \xE2\x82\xAC \xF0\x9F\x94\x91" },
+        { "\xC0\x9B\xED\xA0\x80\xF5", "??????" }, /* overlong, surrogate, beyond */
+        { "cut \xE2\x82", "cut ??" },
+        { "\xF3\xA0\x81\x81tag", " tag" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "%s", cases[i].from);
+        base_utf8_make_printable(text);
+        assert_string_equal(text, cases[i].to);
+    }
+}
+
+/* A message that is cut in the middle of a character still fits into JSON. */
+static void cut_messages_are_still_text(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 4; before++) {
+        struct base_err err = { 0 };
+        char text[2 * BASE_ERR_MESSAGE_SIZE];
+        for (size_t i = 0; i + 2 < sizeof(text); i += 2) {
+            memcpy(text + i, "\xC3\xBC", 3);
+        }
+        (void)base_err_set(&err, BASE_E_IO, "test", 0, "%.*s%s", (int)before, "....", text);
+        json_t *object = json_pack("{s:s}", "message", err.message);
+        assert_non_null(object);
+        json_decref(object);
+        (void)base_err_prefix(&err, "x");
+        object = json_pack("{s:s}", "message", err.message);
+        assert_non_null(object);
+        json_decref(object);
+    }
+    struct base_err err = { 0 };
+    (void)base_err_set(&err, BASE_E_IO, "test", 0,
+        "a\xC2\x9B"
+        "b");
+    assert_string_equal(err.message, "a b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +189,8 @@ int main(void)
         cmocka_unit_test(system_clock_moves_on),
         cmocka_unit_test(log_drops_what_is_too_detailed),
         cmocka_unit_test(log_writes_its_level),
+        cmocka_unit_test(strangers_text_is_harmless),
+        cmocka_unit_test(cut_messages_are_still_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
