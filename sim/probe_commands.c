@@ -7,18 +7,19 @@
 #define PORT_DEFAULT 0U
 #define PORT_SWD     1U
 
-#define INFO_VENDOR       0x01U
-#define INFO_PRODUCT      0x02U
-#define INFO_SERIAL       0x03U
-#define INFO_PROTOCOL     0x04U
-#define INFO_FIRMWARE     0x09U
-#define INFO_CAPABILITIES 0xF0U
-#define INFO_PACKET_COUNT 0xFEU
-#define INFO_PACKET_SIZE  0xFFU
-#define PROTOCOL_VERSION  "2.1.2"
-#define KITPROG_PROTOCOL  "2.0.0"
-#define CAPABILITY_SWD    0x01U
-#define CAPABILITY_ATOMIC 0x10U
+#define INFO_VENDOR          0x01U
+#define INFO_PRODUCT         0x02U
+#define INFO_SERIAL          0x03U
+#define INFO_PROTOCOL        0x04U
+#define INFO_FIRMWARE        0x09U
+#define INFO_CAPABILITIES    0xF0U
+#define INFO_PACKET_COUNT    0xFEU
+#define INFO_PACKET_SIZE     0xFFU
+#define PROTOCOL_VERSION     "2.1.2"
+#define KITPROG_PROTOCOL     "2.0.0"
+#define KITPROG_PROTOCOL_HID "1.2.0"
+#define CAPABILITY_SWD       0x01U
+#define CAPABILITY_ATOMIC    0x10U
 
 #define PIN_SWCLK        0x01U
 #define PIN_SWDIO        0x02U
@@ -80,6 +81,14 @@ static bool put_info_text(struct dap_writer *out, const char *text)
     return put_info(out, text, text[0] == '\0' ? 0 : strlen(text) + 1);
 }
 
+static const char *protocol(const struct sim_probe *probe)
+{
+    if (probe->kitprog.model == SIM_KITPROG_NONE) {
+        return PROTOCOL_VERSION;
+    }
+    return probe->kitprog.over_hid ? KITPROG_PROTOCOL_HID : KITPROG_PROTOCOL;
+}
+
 static bool info(struct sim_probe *probe, struct base_cursor *request, struct dap_writer *out)
 {
     uint8_t id = base_cursor_u8(request);
@@ -95,8 +104,7 @@ static bool info(struct sim_probe *probe, struct base_cursor *request, struct da
     case INFO_SERIAL:
         return put_info_text(out, probe->serial);
     case INFO_PROTOCOL:
-        return put_info_text(
-            out, probe->kitprog.model != SIM_KITPROG_NONE ? KITPROG_PROTOCOL : PROTOCOL_VERSION);
+        return put_info_text(out, protocol(probe));
     case INFO_FIRMWARE:
         return put_info_text(out, probe->firmware);
     case INFO_CAPABILITIES:

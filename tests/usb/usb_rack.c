@@ -52,6 +52,7 @@ static enum base_status make_board(struct usb_rack *rack, unsigned index, struct
             .serial = opts->serial },
         .restore_us = SIM_BOARD_RESTORE_US,
     };
+    board.probe.kitprog.over_hid = is_hid(opts, index);
     base_put_be64(board.chip.unique_id, opts->uid + index);
     enum base_status status = sim_board_new(&board, &rack->boards[index], err);
     if (status == BASE_OK && opts->board_file != NULL) {
