@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cli.h"
+#include "cmd/lpa-sim_config.h"
 #include "cmd/lpa-sim_opts.h"
+#include "cmd/lpa-sim_status.h"
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -9,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +31,12 @@ struct session {
     struct sim_link *link;
     struct sim_server *server;
     FILE *trace;
-    int stop_fd;
+    int stop_fd;               /**< shared */
+    struct sim_status *status; /**< shared; NULL = nobody looks */
+    const char *name;          /**< NULL = the only board */
+    unsigned index;
     struct base_err save_err; /**< the first failure to keep the board */
+    struct base_err err;      /**< how it ended */
 };
 
 static enum base_status save_board(struct session *session, struct base_err *err)
@@ -95,20 +102,29 @@ static enum base_status make_board(struct session *session, struct base_err *err
     return BASE_OK;
 }
 
-/* SIGTERM and SIGINT become a readable file descriptor, so that nothing is interrupted midway. */
-static enum base_status catch_signals(struct session *session, struct base_err *err)
+/* SIGTERM and SIGINT become a readable file descriptor, so that nothing is interrupted midway. It
+ * is never read, so that every board sees it. */
+static enum base_status catch_signals(int *ret_fd, struct base_err *err)
 {
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
+    int fd = -1;
     if (sigprocmask(SIG_BLOCK, &stop, NULL) == 0) {
-        session->stop_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+        fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
     }
-    if (session->stop_fd < 0) {
+    if (fd < 0) {
         return base_err_errno(err, BASE_E_IO, errno, "cannot catch SIGTERM");
     }
+    *ret_fd = fd;
     return BASE_OK;
+}
+
+static void show_activity(void *user, bool client)
+{
+    const struct session *session = user;
+    sim_status_tell(session->status, session->index, session->board, client);
 }
 
 static enum base_status start_server(struct session *session, struct base_err *err)
@@ -119,6 +135,7 @@ static enum base_status start_server(struct session *session, struct base_err *e
         .clock = base_clock_system(),
         .log = &session->log,
         .on_disconnect = save_after_client,
+        .on_activity = show_activity,
         .user = session,
     };
     enum base_status status = sim_server_open(&opts, &session->server, err);
@@ -157,22 +174,24 @@ static enum base_status write_stats(struct session *session, struct base_err *er
     return status;
 }
 
-static enum base_status run_session(struct session *session, struct base_err *err)
+static enum base_status open_session(struct session *session, struct base_err *err)
 {
     enum base_status status = make_board(session, err);
     if (status == BASE_OK) {
-        status = catch_signals(session, err);
-    }
-    if (status == BASE_OK) {
         status = start_server(session, err);
     }
-    if (status != BASE_OK) {
-        return status;
+    if (status == BASE_OK) {
+        printf("board %s%s%s on tcp:127.0.0.1:%u\n", session->name != NULL ? session->name : "",
+            session->name != NULL ? " " : "", session->opts->uid_text,
+            (unsigned)sim_server_port(session->server));
+        (void)fflush(stdout);
     }
-    printf("board %s on tcp:127.0.0.1:%u\n", session->opts->uid_text,
-        (unsigned)sim_server_port(session->server));
-    (void)fflush(stdout);
-    status = sim_server_run(session->server, session->link, session->stop_fd, err);
+    return status;
+}
+
+static enum base_status run_session(struct session *session, struct base_err *err)
+{
+    enum base_status status = sim_server_run(session->server, session->link, session->stop_fd, err);
     if (status == BASE_OK) {
         status = save_board(session, err);
     }
@@ -194,9 +213,92 @@ static void end_session(struct session *session)
     if (session->trace != NULL) {
         (void)fclose(session->trace);
     }
-    if (session->stop_fd >= 0) {
-        (void)close(session->stop_fd);
+}
+
+static void *run_in_thread(void *user)
+{
+    struct session *session = user;
+    (void)!run_session(session, &session->err);
+    return NULL;
+}
+
+/* Serve every board until the signal; the first failure stands for all. */
+static enum base_status run_all(struct session *sessions, unsigned count, struct base_err *err)
+{
+    pthread_t threads[SIM_CONFIG_BOARDS_MAX];
+    enum base_status status = BASE_OK;
+    unsigned started = 0;
+    for (unsigned i = 1; i < count && status == BASE_OK; i++) {
+        int failure = pthread_create(&threads[i], NULL, run_in_thread, &sessions[i]);
+        if (failure != 0) {
+            status = base_err_errno(err, BASE_E_IO, failure, "cannot start a thread for a board");
+            (void)kill(getpid(), SIGTERM); /* those that run already */
+        } else {
+            started = i;
+        }
     }
+    if (status == BASE_OK) {
+        status = run_session(&sessions[0], err);
+    }
+    for (unsigned i = 1; i <= started; i++) {
+        (void)pthread_join(threads[i], NULL);
+        if (status == BASE_OK && sessions[i].err.status != BASE_OK) {
+            *err = sessions[i].err;
+            status = err->status;
+        }
+    }
+    return status;
+}
+
+static enum base_status serve_boards(const struct sim_serve_opts *program, struct session *sessions,
+    unsigned count, struct base_err *err)
+{
+    int stop_fd = -1;
+    enum base_status status = catch_signals(&stop_fd, err);
+    for (unsigned i = 0; i < count && status == BASE_OK; i++) {
+        bool verbose = program->verbose || sessions[i].opts->verbose;
+        sessions[i].index = i;
+        sessions[i].stop_fd = stop_fd;
+        sessions[i].log = (struct base_log){ .level = verbose ? BASE_LOG_DEBUG : BASE_LOG_WARN,
+            .emit = base_log_to_file,
+            .user = stderr };
+        status = open_session(&sessions[i], err);
+    }
+    struct sim_status *shown = NULL;
+    if (status == BASE_OK && isatty(STDOUT_FILENO) && !program->verbose) {
+        shown = sim_status_new(stdout, base_clock_system(), count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        sessions[i].status = shown;
+    }
+    if (status == BASE_OK) {
+        status = run_all(sessions, count, err);
+    }
+    sim_status_free(shown);
+    for (unsigned i = 0; i < count; i++) {
+        end_session(&sessions[i]);
+    }
+    if (stop_fd >= 0) {
+        (void)close(stop_fd);
+    }
+    return status;
+}
+
+static enum base_status serve_config(const struct sim_serve_opts *program, struct base_err *err)
+{
+    struct session sessions[SIM_CONFIG_BOARDS_MAX] = { 0 };
+    struct sim_config config = { 0 };
+    enum base_status status = sim_config_load(program->config, &config, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    for (unsigned i = 0; i < config.count; i++) {
+        sessions[i].opts = &config.boards[i].opts;
+        sessions[i].name = config.boards[i].name;
+    }
+    status = serve_boards(program, sessions, config.count, err);
+    sim_config_done(&config);
+    return status;
 }
 
 static int serve(const struct cli_program *program, int argc, char **argv)
@@ -204,16 +306,11 @@ static int serve(const struct cli_program *program, int argc, char **argv)
     struct base_err err = { 0 };
     struct sim_serve_opts opts;
     enum base_status status = sim_serve_parse(argc, argv, &opts, &err);
-    if (status == BASE_OK) {
-        struct session session = {
-            .opts = &opts,
-            .log = { .level = opts.verbose ? BASE_LOG_DEBUG : BASE_LOG_WARN,
-                .emit = base_log_to_file,
-                .user = stderr },
-            .stop_fd = -1,
-        };
-        status = run_session(&session, &err);
-        end_session(&session);
+    if (status == BASE_OK && opts.config != NULL) {
+        status = serve_config(&opts, &err);
+    } else if (status == BASE_OK) {
+        struct session session = { .opts = &opts };
+        status = serve_boards(&opts, &session, 1, &err);
     }
     return status == BASE_OK ? 0 : cli_fail(program, &err);
 }

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:4441"
+#define KITPROG_PACKET 64U
+#define KITPROG_COUNT  64U
 
 enum option_kind {
     OPTION_LISTEN,
@@ -27,6 +29,11 @@ enum option_kind {
     OPTION_STATS,
     OPTION_REALTIME,
     OPTION_VERBOSE,
+    OPTION_KITPROG3,
+    OPTION_MINIPROG4,
+    OPTION_FIRMWARE,
+    OPTION_EXTERNAL,
+    OPTION_CONFIG,
 };
 
 struct option_row {
@@ -49,6 +56,11 @@ static const struct option_row rows[] = {
     { "--stats-file", OPTION_STATS, true },
     { "--realtime", OPTION_REALTIME, false },
     { "--verbose", OPTION_VERBOSE, false },
+    { "--kitprog3", OPTION_KITPROG3, false },
+    { "--miniprog4", OPTION_MINIPROG4, false },
+    { "--firmware", OPTION_FIRMWARE, true },
+    { "--external-mv", OPTION_EXTERNAL, true },
+    { "--config", OPTION_CONFIG, true },
 };
 
 static enum base_status parse_number(const char *name, const char *text, uint64_t least,
@@ -128,9 +140,29 @@ static enum base_status parse_round_trip(
     return status;
 }
 
+static enum base_status parse_firmware(
+    const char *text, struct sim_kitprog_opts *kitprog, struct base_err *err)
+{
+    if (!sim_kitprog_parse_version(text, kitprog)) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "--firmware wants three numbers such as 2.82.1735, not \"%s\"", text);
+    }
+    return BASE_OK;
+}
+
+static enum base_status parse_external(
+    const char *name, const char *text, struct sim_kitprog_opts *kitprog, struct base_err *err)
+{
+    uint64_t value = 0;
+    enum base_status status = parse_number(name, text, 0, 5500, &value, err);
+    kitprog->external_mv = (uint16_t)value;
+    return status;
+}
+
 static enum base_status apply(const struct option_row *row, const char *value,
     struct sim_serve_opts *opts, bool *seeded, struct base_err *err)
 {
+    struct sim_kitprog_opts *kitprog = &opts->board_opts.probe.kitprog;
     switch (row->kind) {
     case OPTION_LISTEN:
         opts->listen = value;
@@ -166,6 +198,19 @@ static enum base_status apply(const struct option_row *row, const char *value,
     case OPTION_VERBOSE:
         opts->verbose = true;
         return BASE_OK;
+    case OPTION_KITPROG3:
+        kitprog->model = SIM_KITPROG_ON_BOARD;
+        return BASE_OK;
+    case OPTION_MINIPROG4:
+        kitprog->model = SIM_KITPROG_MINIPROG4;
+        return BASE_OK;
+    case OPTION_FIRMWARE:
+        return parse_firmware(value, kitprog, err);
+    case OPTION_EXTERNAL:
+        return parse_external(row->name, value, kitprog, err);
+    case OPTION_CONFIG:
+        opts->config = value;
+        return BASE_OK;
     }
     return base_err_set(err, BASE_E_INTERNAL, "option", 0, "option %s is not handled", row->name);
 }
@@ -178,6 +223,16 @@ static const struct option_row *find_option(const char *name)
         }
     }
     return NULL;
+}
+
+enum sim_serve_form sim_serve_option_form(const char *name)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name + strlen("--"), name) == 0) {
+            return rows[i].has_value ? SIM_SERVE_WITH_VALUE : SIM_SERVE_WITHOUT_VALUE;
+        }
+    }
+    return SIM_SERVE_UNKNOWN;
 }
 
 /* A board kept in a file has the same id in every run: the one that belongs to the file's place. */
@@ -221,6 +276,18 @@ static enum base_status draw_defaults(
     return status;
 }
 
+/* What those probes say of themselves, where nothing else was asked for. */
+static void be_kitprog(struct sim_probe_opts *probe)
+{
+    if (probe->kitprog.model == SIM_KITPROG_NONE) {
+        return;
+    }
+    bool miniprog = probe->kitprog.model == SIM_KITPROG_MINIPROG4;
+    probe->product = miniprog ? "MiniProg4 CMSIS-DAP" : "KitProg3 CMSIS-DAP";
+    probe->packet_size = probe->packet_size != 0 ? probe->packet_size : KITPROG_PACKET;
+    probe->packet_count = probe->packet_count != 0 ? probe->packet_count : KITPROG_COUNT;
+}
+
 enum base_status sim_serve_parse(
     int argc, char **argv, struct sim_serve_opts *ret_opts, struct base_err *err)
 {
@@ -228,6 +295,7 @@ enum base_status sim_serve_parse(
     opts.board_opts.probe.round_trip_us = SIM_PROBE_ROUND_TRIP_US;
     opts.board_opts.restore_us = SIM_BOARD_RESTORE_US;
     bool seeded = false;
+    int others = 0;
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = find_option(argv[i]);
         if (row == NULL) {
@@ -237,12 +305,18 @@ enum base_status sim_serve_parse(
         if (row->has_value && i + 1 == argc) {
             return base_err_set(err, BASE_E_ARG, "option", 0, "%s wants a value", row->name);
         }
+        others += row->kind != OPTION_CONFIG && row->kind != OPTION_VERBOSE ? 1 : 0;
         const char *value = row->has_value ? argv[++i] : NULL;
         enum base_status status = apply(row, value, &opts, &seeded, err);
         if (status != BASE_OK) {
             return status;
         }
     }
+    if (opts.config != NULL && others > 0) {
+        return base_err_set(err, BASE_E_ARG, "option", 0,
+            "--config stands alone; write the boards' options into %s", opts.config);
+    }
+    be_kitprog(&opts.board_opts.probe);
     enum base_status status = draw_defaults(&opts, seeded, err);
     if (status == BASE_OK) {
         *ret_opts = opts;

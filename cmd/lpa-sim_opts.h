@@ -10,7 +10,8 @@
 #define SIM_SERVE_SYNOPSIS                                                                         \
     "--listen 127.0.0.1:PORT [--port-file F] [--board FILE] [--uid 16HEX] [--seed N] "             \
     "[--packet-size N] [--packet-count N] [--round-trip-us N] [--realtime] [--fault FAULT] ... "   \
-    "[--trace FILE] [--stats-file FILE] [--verbose]"
+    "[--kitprog3 | --miniprog4] [--firmware A.B.C] [--external-mv N] [--trace FILE] "              \
+    "[--stats-file FILE] [--verbose] | --config FILE [--verbose]"
 
 #define SIM_UID_TEXT_SIZE    17
 #define SIM_SERVE_FAULTS_MAX 32U
@@ -21,6 +22,7 @@ struct sim_serve_opts {
     const char *board;
     const char *trace;
     const char *stats_file;
+    const char *config; /**< the boards are described there, and nothing else was given */
     bool realtime;
     bool verbose;
     char uid_text[SIM_UID_TEXT_SIZE];
@@ -28,6 +30,15 @@ struct sim_serve_opts {
     struct sim_fault faults[SIM_SERVE_FAULTS_MAX];
     unsigned fault_count;
 };
+
+enum sim_serve_form {
+    SIM_SERVE_UNKNOWN,
+    SIM_SERVE_WITH_VALUE,
+    SIM_SERVE_WITHOUT_VALUE,
+};
+
+/** How an option is written; @p name without dashes. */
+enum sim_serve_form sim_serve_option_form(const char *name);
 
 /**
  * Read the options; argv[0] is the verb. What is not given gets its default: the noise seed is

@@ -298,6 +298,9 @@ enum base_status sim_server_run(
         } else {
             status = accept_client(server, err);
         }
+        if (server->opts.on_activity != NULL) {
+            server->opts.on_activity(server->opts.user, server->client >= 0);
+        }
     }
     if (server->client >= 0) {
         drop_client(server, "server stops");

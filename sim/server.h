@@ -44,6 +44,8 @@ struct sim_server_opts {
     const struct base_clock *clock;    /**< borrowed */
     const struct base_log *log;        /**< borrowed; may be NULL */
     void (*on_disconnect)(void *user); /**< a client has gone; may be NULL */
+    /** A client has come, gone or been served; may be NULL */
+    void (*on_activity)(void *user, bool client);
     void *user;
 };
 

@@ -64,6 +64,11 @@ static void refused(void **state)
         assert_true(err.message[0] != '\0');
     }
     struct sim_serve_opts opts;
+    assert_int_equal(parse(WORDS("--config", "boards", "--realtime"), &opts, NULL), BASE_E_ARG);
+    assert_int_equal(parse(WORDS("--firmware", "2.82"), &opts, NULL), BASE_E_ARG);
+    assert_int_equal(parse(WORDS("--external-mv", "6000"), &opts, NULL), BASE_E_ARG);
+    assert_int_equal(parse(WORDS("--config", "boards", "--verbose"), &opts, NULL), BASE_OK);
+    assert_string_equal(opts.config, "boards");
     assert_int_equal(
         parse(WORDS("--fault", "flash-time=200", "--fault", "flash-time=300"), &opts, NULL),
         BASE_E_ARG);
