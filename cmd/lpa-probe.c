@@ -7,18 +7,10 @@
 #include "base/hex.h"
 #include "base/secret.h"
 #include "cmd/lpa-probe_session.h"
+#include "programmer/kitprog.h"
 
-#define READ_MAX 0x400000U
-
-static void set_text(struct probe_session *session, const char *key, const char *value)
-{
-    (void)json_object_set_new(session->result, key, json_string(value));
-}
-
-static void set_number(struct probe_session *session, const char *key, int64_t value)
-{
-    (void)json_object_set_new(session->result, key, json_integer(value));
-}
+#define READ_MAX    0x400000U
+#define TRACE_WORDS 24
 
 /* ---------------------------------------------------------------------------------------- list */
 
@@ -115,27 +107,73 @@ static const char *toc2_name(enum prg_psoc6_toc2 toc2)
 static void tell_probe(struct probe_session *session)
 {
     const struct prg_probe_info *probe = prg_link_probe(session->link);
-    set_text(session, "probe", probe->product);
-    set_text(session, "vendor", probe->vendor);
-    set_text(session, "serial", probe->serial);
-    set_text(session, "firmware", probe->firmware);
-    set_text(session, "protocol", probe->protocol);
-    set_number(session, "packet_size", probe->packet_size);
-    set_number(session, "packet_count", probe->packet_count);
+    probe_session_text(session, "probe", probe->product);
+    probe_session_text(session, "vendor", probe->vendor);
+    probe_session_text(session, "serial", probe->serial);
+    probe_session_text(session, "firmware", probe->firmware);
+    probe_session_text(session, "protocol", probe->protocol);
+    probe_session_count(session, "packet_size", probe->packet_size);
+    probe_session_count(session, "packet_count", probe->packet_count);
     (void)json_object_set_new(session->result, "lab_only", json_boolean(probe->lab_only));
-    (void)json_object_set_new(session->result, "voltage_mv", json_null());
+    probe_session_text(session, "model", probe->model);
+    probe_session_text(session, "port", probe->cable.port);
     probe_session_say(
         session, "probe        %s %s, serial %s", probe->vendor, probe->product, probe->serial);
     probe_session_say(session, "firmware     %s, CMSIS-DAP %s, %u packets of %u bytes%s",
         probe->firmware, probe->protocol, (unsigned)probe->packet_count,
         (unsigned)probe->packet_size, probe->lab_only ? ", for the lab only" : "");
-    probe_session_say(session, "voltage      not measured by this kind of probe");
+}
+
+/* Supply of the target, where the probe can tell. */
+static void tell_voltage(struct probe_session *session)
+{
+    uint32_t millivolt = 0;
+    struct base_err ignored = { .status = BASE_OK };
+    if (prg_kitprog_voltage(session->link, &millivolt, &ignored) == BASE_OK) {
+        probe_session_count(session, "voltage_mv", millivolt);
+        probe_session_say(session, "voltage      %u.%02u V", (unsigned)(millivolt / 1000),
+            (unsigned)(millivolt % 1000 / 10));
+    } else {
+        (void)json_object_set_new(session->result, "voltage_mv", json_null());
+        probe_session_say(session, "voltage      not measured by this kind of probe");
+    }
+}
+
+/* Rows of supervisory flash that nobody has written yet. */
+static enum base_status tell_free_rows(struct probe_session *session, struct base_err *err)
+{
+    static const struct {
+        const char *key;
+        uint32_t address;
+        unsigned rows;
+    } areas[2] = { { "free_user_rows", 0x16000800U, 4 }, { "free_key_rows", 0x16005A00U, 6 } };
+
+    unsigned blank[2] = { 0, 0 };
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned row = 0; row < areas[i].rows; row++) {
+            uint8_t bytes[PRG_PSOC6_ROW_SIZE];
+            uint8_t any = 0;
+            enum base_status status = prg_psoc6_read(session->chip,
+                areas[i].address + row * PRG_PSOC6_ROW_SIZE, sizeof(bytes), bytes, err);
+            if (status != BASE_OK) {
+                return status;
+            }
+            for (size_t at = 0; at < sizeof(bytes); at++) {
+                any |= bytes[at];
+            }
+            blank[i] += any == 0 ? 1 : 0;
+        }
+        probe_session_count(session, areas[i].key, blank[i]);
+    }
+    probe_session_say(session, "SFlash rows  free: %u of %u for the user, %u of %u for the key",
+        blank[0], areas[0].rows, blank[1], areas[1].rows);
+    return BASE_OK;
 }
 
 static void tell_protection(struct probe_session *session, const struct prg_psoc6_info *info)
 {
     char text[9];
-    set_text(session, "protection", protection_name(info->protection));
+    probe_session_text(session, "protection", protection_name(info->protection));
     probe_session_say(session, "protection   %s", protection_name(info->protection));
     if (!session->acquire) {
         probe_session_say(session, "fuses        not read; --acquire resets the chip and reads "
@@ -143,8 +181,8 @@ static void tell_protection(struct probe_session *session, const struct prg_psoc
         return;
     }
     base_hex_encode(info->restrictions, sizeof(info->restrictions), text);
-    set_number(session, "lifecycle_fuses", info->lifecycle_fuses);
-    set_text(session, "restrictions", text);
+    probe_session_count(session, "lifecycle_fuses", info->lifecycle_fuses);
+    probe_session_text(session, "restrictions", text);
     probe_session_say(session, "fuses        lifecycle %02x, restrictions DEAD %.4s SECURE %s",
         info->lifecycle_fuses, text, text + 4);
 }
@@ -154,14 +192,14 @@ static void tell_chip(
 {
     char uid[2 * PRG_PSOC6_UID_SIZE + 1];
     base_hex_encode(info->unique_id, sizeof(info->unique_id), uid);
-    set_text(session, "family", family_name(info->family));
-    set_number(session, "family_id", info->family);
-    set_number(session, "silicon_id", info->silicon_id);
-    set_number(session, "revision_major", info->revision_major);
-    set_number(session, "revision_minor", info->revision_minor);
-    set_text(session, "unique_id", uid);
-    set_number(session, "flash_bytes", info->flash_bytes);
-    set_text(session, "toc2", toc2_name(toc2));
+    probe_session_text(session, "family", family_name(info->family));
+    probe_session_count(session, "family_id", info->family);
+    probe_session_count(session, "silicon_id", info->silicon_id);
+    probe_session_count(session, "revision_major", info->revision_major);
+    probe_session_count(session, "revision_minor", info->revision_minor);
+    probe_session_text(session, "unique_id", uid);
+    probe_session_count(session, "flash_bytes", info->flash_bytes);
+    probe_session_text(session, "toc2", toc2_name(toc2));
     probe_session_say(session, "chip         %s (family %03x), silicon %04x, revision %u.%u",
         family_name(info->family), info->family, info->silicon_id, info->revision_major,
         info->revision_minor);
@@ -175,12 +213,6 @@ static void tell_chip(
         info->ap_open[2] ? "open" : "closed");
 }
 
-/* Let the chip run again after it was stopped, unless asked not to. */
-static enum base_status release(struct probe_session *session, struct base_err *err)
-{
-    return session->stay ? BASE_OK : prg_psoc6_reset(session->chip, err);
-}
-
 static enum base_status info(struct probe_session *session, struct base_err *err)
 {
     struct prg_psoc6_info chip;
@@ -189,6 +221,7 @@ static enum base_status info(struct probe_session *session, struct base_err *err
         session->acquire ? probe_session_acquire(session, err) : probe_session_attach(session, err);
     if (session->link != NULL) {
         tell_probe(session);
+        tell_voltage(session);
     }
     if (status == BASE_OK) {
         status = prg_psoc6_identify(session->chip, &chip, err);
@@ -198,7 +231,10 @@ static enum base_status info(struct probe_session *session, struct base_err *err
     }
     if (status == BASE_OK) {
         tell_chip(session, &chip, toc2);
-        status = session->acquire ? release(session, err) : BASE_OK;
+        status = tell_free_rows(session, err);
+    }
+    if (status == BASE_OK) {
+        status = session->acquire ? probe_session_release(session, err) : BASE_OK;
     }
     return status;
 }
@@ -235,8 +271,8 @@ static enum base_status dump(struct probe_session *session, uint32_t address, co
         return base_err_set(err, BASE_E_NOMEM, "memory", 0, "no memory for the result");
     }
     base_hex_encode(bytes, length, text);
-    set_number(session, "address", address);
-    set_text(session, "bytes", text);
+    probe_session_count(session, "address", address);
+    probe_session_text(session, "bytes", text);
     for (uint32_t at = 0; at < length; at += 16) {
         probe_session_say(session, "%08x  %.32s", (unsigned)(address + at), text + 2 * (size_t)at);
     }
@@ -299,14 +335,14 @@ static enum base_status write_image(
         status = prg_psoc6_write_toc2(session->chip, &toc2, err);
     }
     if (status == BASE_OK) {
-        status = release(session, err);
+        status = probe_session_release(session, err);
     }
     if (status == BASE_OK) {
         bool written = change == PRG_PSOC6_WRITTEN;
         (void)json_object_set_new(session->result, "written", json_boolean(written));
         (void)json_object_set_new(
             session->result, "toc2_written", json_boolean(toc2 == PRG_PSOC6_WRITTEN));
-        set_number(session, "bytes", image->total_bytes);
+        probe_session_count(session, "bytes", image->total_bytes);
         probe_session_say(session, "%u bytes %s%s", (unsigned)image->total_bytes,
             written ? "programmed and verified" : "were there already",
             toc2 == PRG_PSOC6_WRITTEN ? ", TOC2 written" : "");
@@ -322,7 +358,7 @@ static enum base_status check_image(
         status = prg_psoc6_verify(session->chip, image, probe_session_progress, session, err);
     }
     if (status == BASE_OK) {
-        set_number(session, "bytes", image->total_bytes);
+        probe_session_count(session, "bytes", image->total_bytes);
         probe_session_say(session, "%u bytes verified", (unsigned)image->total_bytes);
     }
     return status;
@@ -372,10 +408,10 @@ static enum base_status erase(struct probe_session *session, struct base_err *er
             prg_psoc6_erase(session->chip, address, length, probe_session_progress, session, err);
     }
     if (status == BASE_OK) {
-        status = release(session, err);
+        status = probe_session_release(session, err);
     }
     if (status == BASE_OK) {
-        set_number(session, "bytes", length);
+        probe_session_count(session, "bytes", length);
         probe_session_say(session, "%u bytes erased", (unsigned)length);
     }
     return status;
@@ -411,65 +447,31 @@ static int run_reset(const struct cli_program *program, int argc, char **argv)
     return probe_session_end(&session, &err);
 }
 
-/* --------------------------------------------------------------------------------------- efuse */
+/* ---------------------------------------------------------------------------------------- trace
+ */
 
-static enum base_status tell_fuse(
-    struct probe_session *session, unsigned byte, struct base_err *err)
+static int run_trace(const struct cli_program *program, int argc, char **argv)
 {
-    uint8_t value = 0;
-    char key[8];
-    struct base_err cause = { .status = BASE_OK };
-    enum base_status status = prg_psoc6_read_fuse(session->chip, byte, &value, &cause);
-    (void)snprintf(key, sizeof(key), "%02x", byte);
-    if (status == BASE_OK) {
-        set_number(session, key, value);
-        probe_session_say(session, "%s  %02x", key, value);
-        return BASE_OK;
-    }
-    if (status == BASE_E_TARGET && strcmp(cause.domain, "SROM") == 0) {
-        (void)json_object_set_new(session->result, key, json_null());
-        probe_session_say(session, "%s  --  %s", key, prg_psoc6_srom_text((uint32_t)cause.detail));
-        return BASE_OK;
-    }
-    *err = cause;
-    return status;
-}
-
-static enum base_status efuse(struct probe_session *session, struct base_err *err)
-{
-    uint32_t first = 0;
-    uint32_t count = PRG_PSOC6_FUSE_BYTES;
-    enum base_status status = BASE_OK;
-    if (session->word_count > 0) {
-        count = 1;
-        status = probe_session_number(session->words[0], "fuse byte", &first, err);
-    }
-    if (status == BASE_OK && session->word_count > 1) {
-        status = probe_session_number(session->words[1], "count", &count, err);
-    }
-    if (status == BASE_OK &&
-        (first >= PRG_PSOC6_FUSE_BYTES || count > PRG_PSOC6_FUSE_BYTES - first)) {
-        return base_err_set(
-            err, BASE_E_ARG, "argument", first, "fuse bytes are 0 to %u", PRG_PSOC6_FUSE_BYTES - 1);
-    }
-    if (status == BASE_OK) {
-        status = probe_session_acquire(session, err);
-    }
-    for (uint32_t i = 0; i < count && status == BASE_OK; i++) {
-        status = tell_fuse(session, first + i, err);
-    }
-    return status == BASE_OK ? release(session, err) : status;
-}
-
-static int run_efuse(const struct cli_program *program, int argc, char **argv)
-{
-    struct probe_session session;
+    static char trace[] = "--trace";
     struct base_err err = { .status = BASE_OK };
-    enum base_status status = probe_session_init(&session, program, argc, argv, 0, 2, &err);
-    if (status == BASE_OK) {
-        (void)!efuse(&session, &err);
+    char *words[TRACE_WORDS + 1];
+    if (argc < 2 || argc >= TRACE_WORDS || strcmp(argv[1], "trace") == 0) {
+        (void)base_err_set(&err, BASE_E_ARG, "argument", argc,
+            "say what to do while tracing, for example: lpa-probe trace info -p URL");
+        return cli_fail(program, &err);
     }
-    return probe_session_end(&session, &err);
+    words[0] = argv[1];
+    words[1] = trace;
+    memcpy(words + 2, argv + 2, (size_t)(argc - 2) * sizeof(argv[0]));
+    words[argc] = NULL;
+    for (size_t i = 0; i < program->verb_count; i++) {
+        if (strcmp(program->verbs[i].name, argv[1]) == 0) {
+            return program->verbs[i].run(program, argc, words);
+        }
+    }
+    (void)base_err_set(&err, BASE_E_ARG, "argument", 0,
+        "there is no verb \"%.40s\" to trace; see lpa-probe --help", argv[1]);
+    return cli_fail(program, &err);
 }
 
 static const struct cli_verb verbs[] = {
@@ -487,7 +489,14 @@ static const struct cli_verb verbs[] = {
     { "erase", "ADDRESS LENGTH -p URL [--stay] [--json]", run_erase,
         "erase whole rows of main flash" },
     { "reset", "-p URL [--json]", run_reset, "pulse the reset pin and let the chip boot" },
-    { "efuse", "[BYTE [COUNT]] -p URL [--stay] [--json]", run_efuse, "read fuse bytes" },
+    { "acquire", "-p URL [--json]", probe_tools_acquire,
+        "stop the chip in test mode and leave it there" },
+    { "efuse", "[BYTE [COUNT]] | blow BYTE BIT --permit FILE -p URL [--stay] [--json]",
+        probe_tools_efuse, "read fuse bytes" },
+    { "bench", "-p URL [--json]", probe_tools_bench,
+        "measure round trips and reading through this probe" },
+    { "trace", "VERB ... [--record FILE]", run_trace,
+        "carry out another verb and show what goes over the wire" },
 };
 
 int main(int argc, char **argv)

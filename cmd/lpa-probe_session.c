@@ -2,6 +2,7 @@
 #include "cmd/lpa-probe_session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,9 @@ enum option_id {
     OPTION_TOC2,
     OPTION_STAY,
     OPTION_CLOCK,
+    OPTION_TRACE,
+    OPTION_RECORD,
+    OPTION_PERMIT,
 };
 
 enum base_status probe_session_number(
@@ -83,6 +87,15 @@ static enum base_status take_option(
     case OPTION_STAY:
         session->stay = true;
         return BASE_OK;
+    case OPTION_TRACE:
+        session->trace = true;
+        return BASE_OK;
+    case OPTION_RECORD:
+        session->record = value;
+        return BASE_OK;
+    case OPTION_PERMIT:
+        session->permit = value;
+        return BASE_OK;
     case OPTION_CLOCK:
         return probe_session_number(value, "clock", &session->clock_hz, err);
     default:
@@ -104,6 +117,9 @@ static enum base_status parse_options(
         { "toc2", no_argument, NULL, OPTION_TOC2 },
         { "stay", no_argument, NULL, OPTION_STAY },
         { "clock", required_argument, NULL, OPTION_CLOCK },
+        { "trace", no_argument, NULL, OPTION_TRACE },
+        { "record", required_argument, NULL, OPTION_RECORD },
+        { "permit", required_argument, NULL, OPTION_PERMIT },
         { NULL, 0, NULL, 0 },
     };
     int id = 0;
@@ -160,12 +176,28 @@ static void add_failure(json_t *result, const struct base_err *err)
     (void)json_object_set_new(result, "error", failure);
 }
 
+/* True: it is whole on disk, or there is none. */
+static bool end_recording(struct probe_session *session)
+{
+    if (session->recording == NULL) {
+        return true;
+    }
+    bool good = ferror(session->recording) == 0;
+    return fclose(session->recording) == 0 && good;
+}
+
 int probe_session_end(struct probe_session *session, const struct base_err *err)
 {
-    bool failed = err->status != BASE_OK;
+    struct base_err lost = { .status = BASE_OK };
     end_line(session);
     prg_psoc6_free(session->chip);
     prg_link_close(session->link);
+    if (!end_recording(session) && err->status == BASE_OK) {
+        (void)base_err_set(
+            &lost, BASE_E_IO, "errno", errno, "cannot write all of %s", session->record);
+        err = &lost;
+    }
+    bool failed = err->status != BASE_OK;
     if (session->json && session->result != NULL) {
         (void)json_object_set_new(session->result, "ok", json_boolean(!failed));
         if (failed) {
@@ -186,14 +218,56 @@ int probe_session_end(struct probe_session *session, const struct base_err *err)
     return 0;
 }
 
+/* A recording holds what the chip's memory holds: for its owner's eyes only. */
+static enum base_status begin_trace(struct probe_session *session, struct base_err *err)
+{
+    if (session->record != NULL) {
+        int fd = open(session->record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        session->recording = fd < 0 ? NULL : fdopen(fd, "w");
+        if (session->recording == NULL) {
+            int errnum = errno;
+            if (fd >= 0) {
+                (void)close(fd);
+            }
+            return base_err_errno(err, BASE_E_IO, errnum, "cannot write %s", session->record);
+        }
+    }
+    prg_tracer_begin(
+        &session->tracer, session->trace ? stderr : NULL, session->recording, base_clock_system());
+    return BASE_OK;
+}
+
+enum base_status probe_session_release(struct probe_session *session, struct base_err *err)
+{
+    return session->stay ? BASE_OK : prg_psoc6_reset(session->chip, err);
+}
+
+void probe_session_text(struct probe_session *session, const char *key, const char *value)
+{
+    (void)json_object_set_new(session->result, key, json_string(value));
+}
+
+void probe_session_count(struct probe_session *session, const char *key, int64_t value)
+{
+    (void)json_object_set_new(session->result, key, json_integer(value));
+}
+
 enum base_status probe_session_open(struct probe_session *session, struct base_err *err)
 {
     if (session->url == NULL) {
         return base_err_set(
             err, BASE_E_ARG, "argument", 0, "say which probe: -p tcp:127.0.0.1:4441");
     }
-    const struct prg_link_opts opts = { .swclk_hz = session->clock_hz };
-    enum base_status status = prg_link_open(session->url, &opts, &session->link, err);
+    struct prg_link_opts opts = { .swclk_hz = session->clock_hz };
+    enum base_status status = begin_trace(session, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (session->trace || session->recording != NULL) {
+        opts.trace = prg_tracer_packet;
+        opts.trace_user = &session->tracer;
+    }
+    status = prg_link_open(session->url, &opts, &session->link, err);
     if (status == BASE_OK) {
         status = prg_psoc6_new(session->link, &session->chip, err);
     }

@@ -7,6 +7,7 @@
 
 #include "cmd/cli.h"
 #include "programmer/psoc6.h"
+#include "programmer/trace.h"
 
 #include <jansson.h>
 
@@ -21,6 +22,9 @@ struct probe_session {
     bool acquire;
     bool toc2;
     bool stay;
+    bool trace;         /**< show what goes over the wire */
+    const char *record; /**< file for it; NULL = none */
+    const char *permit;
     uint32_t clock_hz;
     struct prg_image_opts image;
     const char *words[PROBE_MAX_WORDS]; /**< what stands beside the options */
@@ -28,6 +32,8 @@ struct probe_session {
     /* Open things. */
     struct prg_link *link;
     struct prg_psoc6 *chip;
+    struct prg_tracer tracer;
+    FILE *recording;
     json_t *result; /**< printed at the end with --json */
     int64_t started_us;
     bool line_open; /**< a progress line stands on the terminal */
@@ -55,6 +61,14 @@ enum base_status probe_session_acquire(struct probe_session *session, struct bas
 BASE_MUST_CHECK
 enum base_status probe_session_attach(struct probe_session *session, struct base_err *err);
 
+/** Let the chip run again after it was stopped, unless asked not to. */
+BASE_MUST_CHECK
+enum base_status probe_session_release(struct probe_session *session, struct base_err *err);
+
+/** Put a member into the JSON result. */
+void probe_session_text(struct probe_session *session, const char *key, const char *value);
+void probe_session_count(struct probe_session *session, const char *key, int64_t value);
+
 /** prg_progress_fn: one line on a terminal for what takes longer than a second. */
 bool probe_session_progress(void *user, const char *what, uint64_t done, uint64_t total);
 
@@ -66,5 +80,10 @@ void probe_session_say(struct probe_session *session, const char *format, ...)
 BASE_MUST_CHECK
 enum base_status probe_session_number(
     const char *text, const char *what, uint32_t *ret_value, struct base_err *err);
+
+/* Verbs of lpa-probe_tools.c, as in struct cli_verb. */
+int probe_tools_efuse(const struct cli_program *program, int argc, char **argv);
+int probe_tools_acquire(const struct cli_program *program, int argc, char **argv);
+int probe_tools_bench(const struct cli_program *program, int argc, char **argv);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programmer/trace.h"
 #include "programmer/transport_hid.h"
 #include "programmer/transport_tcp.h"
 #include "programmer/transport_usb.h"
@@ -11,7 +12,7 @@
 const struct prg_transport *const *prg_transport_table(void)
 {
     static const struct prg_transport *const table[] = { &prg_transport_usb, &prg_transport_hid,
-        &prg_transport_tcp, NULL };
+        &prg_transport_tcp, &prg_transport_replay, NULL };
     return table;
 }
 
