@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/hex.h"
 
@@ -60,6 +61,13 @@ void bench_line_seal(struct bench_line *line, const uint8_t statement[PROTO_STAT
     line->key_version++;
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
 /* ---------------------------------------------------------------------------------- KMS */
 
 static enum base_status get_unit(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
@@ -83,7 +91,9 @@ static enum base_status grant(void *user, const uint8_t *statement, size_t lengt
         return base_err_set(err, BASE_E_DENIED, "kms", (int64_t)length, "no statement");
     }
     line->grant_calls++;
+    uint64_t before_ns = cpu_ns();
     bench_line_seal(line, statement, &header);
+    line->kms_cpu_ns += cpu_ns() - before_ns;
     memset(ret_grant, 0, sizeof(*ret_grant));
     base_hex_encode(header.envelope_id, sizeof(header.envelope_id), ret_grant->grant_id);
     memcpy(ret_grant->dev_eui, header.dev_eui, sizeof(ret_grant->dev_eui));
@@ -105,7 +115,9 @@ static enum base_status confirm(void *user, const char *grant_id, const uint8_t 
         return base_err_set(err, BASE_E_DENIED, "kms", (int64_t)length, "no receipt");
     }
     line->confirm_calls++;
+    uint64_t before_ns = cpu_ns();
     authority_check_receipt(line->receipt_key, line->envelope, receipt, &said);
+    line->kms_cpu_ns += cpu_ns() - before_ns;
     memset(ret_confirmation, 0, sizeof(*ret_confirmation));
     if (proto_envelope_decode(line->envelope, sizeof(line->envelope), &envelope) == PROTO_OK) {
         memcpy(ret_confirmation->dev_eui, envelope.header.dev_eui, PROTO_EUI_SIZE);

@@ -18,6 +18,7 @@ struct bench_line {
     uint8_t receipt_key[PROTO_HASH_SIZE];
     unsigned get_unit_calls, grant_calls, confirm_calls;
     unsigned journal_puts, log_records, intents;
+    uint64_t kms_cpu_ns; /**< processor time that the KMS's side took of the calling threads */
 };
 
 void bench_line_init(struct bench_line *line);

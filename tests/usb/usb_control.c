@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define WORDS_MAX      5U
+#define STATS_MAX      160U
 #define ANSWER_TIMEOUT 10 /* s */
 
 struct usb_control {
@@ -77,13 +78,29 @@ static const char *value_of(char *const words[], unsigned count, const char *key
     return NULL;
 }
 
-static enum base_status obey(
-    struct usb_rack *rack, char *const words[], unsigned count, struct base_err *err)
+static void tell_stats(const struct usb_rack *rack, unsigned board, char ret_text[STATS_MAX])
+{
+    struct sim_probe_stats stats;
+    sim_probe_get_stats(rack->boards[board]->probe, &stats);
+    (void)snprintf(ret_text, STATS_MAX,
+        " packets=%llu swclk_clocks=%llu transfers=%llu virtual_us=%llu",
+        (unsigned long long)stats.packets, (unsigned long long)stats.swclk_clocks,
+        (unsigned long long)stats.transfers,
+        (unsigned long long)(stats.virtual_time_ps / SIM_PS_PER_US));
+}
+
+/* @p ret_more: what follows "ok". */
+static enum base_status obey(struct usb_rack *rack, char *const words[], unsigned count,
+    char ret_more[STATS_MAX], struct base_err *err)
 {
     char *end = NULL;
     unsigned long board = count >= 2 ? strtoul(words[1], &end, 10) : 0;
     if (count < 2 || end == words[1] || *end != '\0' || board >= rack->opts->boards) {
         return base_err_set(err, BASE_E_ARG, "usb-host", 0, "which board?");
+    }
+    if (strcmp(words[0], "stats") == 0) {
+        tell_stats(rack, (unsigned)board, ret_more);
+        return BASE_OK;
     }
     if (strcmp(words[0], "fault") == 0 && count == 3) {
         return usb_rack_fault(rack, (unsigned)board, words[2], err);
@@ -157,8 +174,9 @@ void usb_control_serve(struct usb_control *control, struct usb_rack *rack)
         unsigned count = split(line, words);
         struct base_err err = { 0 };
         char answer[sizeof(err.message) + 16];
-        if (obey(rack, words, count, &err) == BASE_OK) {
-            (void)snprintf(answer, sizeof(answer), "ok\n");
+        char more[STATS_MAX] = "";
+        if (obey(rack, words, count, more, &err) == BASE_OK) {
+            (void)snprintf(answer, sizeof(answer), "ok%s\n", more);
         } else {
             (void)snprintf(answer, sizeof(answer), "error: %s\n", err.message);
         }

@@ -12,6 +12,7 @@
  *   plug BOARD [serial=TEXT] [port=1-N]
  *   fault BOARD FAULT        as sim/fault.h writes them
  *   clear-faults BOARD
+ *   stats BOARD              answered "ok packets=N swclk_clocks=N transfers=N virtual_us=N"
  *
  * From a shell or Python any stream socket will do.
  */
