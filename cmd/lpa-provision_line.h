@@ -34,6 +34,7 @@ struct prov_line {
     enum lpa_stage stage;
     struct auth_lot lot;
     struct lpa_image image;
+    struct lpa_kms_pool *pool; /**< of the sites, while they work */
     struct prov_site sites[PROV_PROBES_MAX];
     size_t site_count;
     pthread_mutex_t lock;

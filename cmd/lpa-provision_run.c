@@ -31,7 +31,6 @@ bool prov_stop_asked(void)
 
 struct worker {
     struct lpa_device *device;
-    struct auth_kms *kms;
     struct lpa_link link;
     struct lpa_job_io io;
 };
@@ -41,11 +40,8 @@ static enum base_status set_up(struct prov_site *site, struct worker *w, struct 
     struct prov_line *line = site->line;
     struct prov_app *app = line->app;
     enum base_status status =
-        lpa_station_connect(&app->station, false, app->clock, &app->log, &w->kms, err);
-    if (status == BASE_OK) {
-        status = lpa_device_new(site->url, &line->image, app->clock, &app->log, &w->device, err);
-    }
-    w->link = (struct lpa_link){ w->kms, &app->session, line->lot.id, app->audit };
+        lpa_device_new(site->url, &line->image, app->clock, &app->log, &w->device, err);
+    w->link = (struct lpa_link){ line->pool, &app->session, line->lot.id, app->audit };
     w->io = (struct lpa_job_io){ &lpa_device_job_ops, w->device, &lpa_link_kms_ops, &w->link,
         &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &w->link, app->clock, &app->log };
     return status;
@@ -54,7 +50,6 @@ static enum base_status set_up(struct prov_site *site, struct worker *w, struct 
 static void tear_down(struct worker *w)
 {
     lpa_device_free(w->device);
-    auth_kms_close(w->kms);
 }
 
 static void note_step(struct prov_site *site, enum lpa_step_id step)
@@ -317,7 +312,7 @@ static enum base_status collect_owed(void *user, const struct lpa_unit *unit, st
 static enum base_status settle_owed(struct prov_line *line, struct base_err *err)
 {
     struct prov_app *app = line->app;
-    struct lpa_link link = { app->kms, &app->session, line->lot.id, app->audit };
+    struct lpa_link link = { line->pool, &app->session, line->lot.id, app->audit };
     struct lpa_job_io io = { .kms = &lpa_link_kms_ops,
         .kms_user = &link,
         .journal = &lpa_journal_job_ops,
@@ -351,6 +346,12 @@ static enum base_status record(struct prov_line *line, enum lpa_event_id id, str
     return lpa_audit_append(line->app->audit, &event, err);
 }
 
+static enum base_status open_client(void *user, struct auth_kms **ret_kms, struct base_err *err)
+{
+    struct prov_app *app = user;
+    return lpa_station_connect(&app->station, false, app->clock, &app->log, ret_kms, err);
+}
+
 static enum base_status open_line(struct prov_line *line, struct base_err *err)
 {
     struct prov_app *app = line->app;
@@ -379,6 +380,9 @@ static enum base_status open_line(struct prov_line *line, struct base_err *err)
     /* The KMS knows how long this log was: a log that was rolled back ends the run here. */
     if (status == BASE_OK) {
         status = lpa_audit_cosign(app->audit, lpa_link_witness, app->kms, err);
+    }
+    if (status == BASE_OK) {
+        status = lpa_kms_pool_new(app->kms, open_client, app, &line->pool, err);
     }
     return status == BASE_OK ? settle_owed(line, err) : status;
 }
@@ -469,6 +473,10 @@ static int run_stage(const struct cli_program *program, int argc, char **argv, e
     if (status == BASE_OK) {
         catch_signals();
         status = work_line(line, &err);
+    }
+    if (line != NULL) {
+        lpa_kms_pool_free(line->pool); /* what follows has the first client for itself */
+        line->pool = NULL;
     }
     if (status == BASE_OK) {
         status = close_line(line, &err);

@@ -7,9 +7,10 @@
 
 #include "lpa/audit.h"
 #include "lpa/job.h"
+#include "lpa/kms_pool.h"
 
 struct lpa_link {
-    struct auth_kms *kms;               /**< of this thread */
+    struct lpa_kms_pool *pool;          /**< shared: a client is taken for each call */
     const struct auth_session *session; /**< shared, read only; NULL where only the certificate is
                                            needed */
     const char *lot;
