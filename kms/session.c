@@ -8,10 +8,13 @@
 #include "base/hash.h"
 #include "kms/call.h"
 
-#define TOKEN_BYTES       32
-#define FAILURES_MAX      5
-#define WINDOW_US         (INT64_C(15) * 60 * 1000000)
-#define LOCK_DOUBLINGS    3 /* 15, 30, 60, 120 minutes: under 100 guesses a day */
+#define TOKEN_BYTES    32
+#define FAILURES_MAX   5
+#define LOCK_US        (INT64_C(15) * 60 * 1000000)
+#define LOCK_DOUBLINGS 3 /* 15, 30, 60, 120 minutes */
+/* Longer than a lock, so that four guesses, a pause and four more are no way round it: under 100
+ * guesses a day, each right for three codes in a million. */
+#define COUNT_US          (INT64_C(60) * 60 * 1000000)
 #define DEFAULT_IDLE_US   (INT64_C(30) * 60 * 1000000)
 #define DEFAULT_MAX_US    (INT64_C(12) * 3600 * 1000000)
 #define TOUCH_US          (INT64_C(30) * 1000000) /* not a durable write for every call */
@@ -44,13 +47,13 @@ static enum base_status check_code(struct kms_call *call, const struct kms_teste
 static enum base_status count_failure(struct kms_call *call, struct kms_tester *tester,
     enum kms_problem problem, const char *sentence, struct base_err *err)
 {
-    if (tester->failures == 0 || call->now_us - tester->first_failure_us >= WINDOW_US) {
+    if (tester->failures == 0 || call->now_us - tester->first_failure_us >= COUNT_US) {
         tester->failures = 0;
         tester->first_failure_us = call->now_us;
     }
     if (++tester->failures >= FAILURES_MAX) {
         int64_t doublings = tester->locks < LOCK_DOUBLINGS ? tester->locks : LOCK_DOUBLINGS;
-        tester->locked_until_us = call->now_us + (WINDOW_US << doublings);
+        tester->locked_until_us = call->now_us + (LOCK_US << doublings);
         tester->locks++;
         tester->failures = 0;
     }

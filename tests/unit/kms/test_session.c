@@ -148,8 +148,39 @@ static void test_failures_age(void **state)
     for (int i = 0; i < 12; i++) {
         lab_code(&f->lab, &f->tester, 7200, wrong);
         refused(f, "anna", wrong, 401, "totp_wrong");
-        f->lab.now_us += 4 * LAB_MINUTE; /* never five within fifteen minutes */
+        f->lab.now_us += 16 * LAB_MINUTE; /* never five within an hour */
     }
+}
+
+/* Guesses that reach the comparison in a day, when after each the attacker waits so long. */
+static int guesses_in_a_day(struct fixture *f, int burst, int64_t pause_us)
+{
+    int64_t end_us = f->lab.now_us + 24 * 60 * LAB_MINUTE;
+    int guesses = 0;
+    while (f->lab.now_us < end_us) {
+        for (int i = 0; i < burst; i++) {
+            char wrong[7];
+            char body[256];
+            lab_code(&f->lab, &f->tester, 7200, wrong);
+            lab_login_body("anna", wrong, false, body);
+            guesses += lab_call(&f->lab, &f->station, KMS_POST, "/v1/session", body, NULL) == 401;
+        }
+        f->lab.now_us += pause_us;
+    }
+    return guesses;
+}
+
+/* No rhythm of guessing gets more than a hundred tries a day, of one in 333 333 each. */
+static void test_guessing_is_slow(void **state)
+{
+    struct fixture *f = *state;
+    assert_in_range(guesses_in_a_day(f, 4, 15 * LAB_MINUTE), 1, 100);
+    f->lab.now_us += 24 * 60 * LAB_MINUTE;
+    assert_in_range(guesses_in_a_day(f, 4, 60 * LAB_MINUTE), 1, 100);
+    f->lab.now_us += 24 * 60 * LAB_MINUTE;
+    assert_in_range(guesses_in_a_day(f, 1, LAB_MINUTE), 1, 100);
+    f->lab.now_us += 24 * 60 * LAB_MINUTE;
+    assert_in_range(guesses_in_a_day(f, 5, LAB_MINUTE), 1, 100);
 }
 
 static void test_session_binding(void **state)
@@ -248,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clock_off_code_is_burned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_age, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_guessing_is_slow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_binding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_logout, set_up, tear_down),
