@@ -121,7 +121,9 @@ static enum base_status get_string(const json_t *object, const char *name, size_
     }
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && !(lines && c == '\n')) || c == 0x7F) {
+        /* U+0080 … U+009F are C2 80 … C2 9F; the text is known to be UTF-8, so that one follows. */
+        bool high = c == 0xC2 && (unsigned char)text[i + 1] < 0xA0;
+        if ((c < 0x20 && !(lines && c == '\n')) || c == 0x7F || high) {
             return refuse(err, name, "holds control characters");
         }
     }

@@ -66,7 +66,8 @@ static void getters_refuse(void **state)
 {
     (void)state;
     json_t *object = parsed("{\"n\":5,\"f\":1.5,\"t\":\"abc\",\"b\":true,\"z\":null,\"o\":{},"
-                            "\"a\":[1,2],\"c\":\"a\\nb\",\"h\":\"0g\",\"s\":\"Zg=\"}");
+                            "\"a\":[1,2],\"c\":\"a\\nb\",\"h\":\"0g\",\"s\":\"Zg=\",\"u\":"
+                            "\"\\u009b3\",\"e\":\"\\u00e9\"}");
     const char *text = "kept";
     char copy[3] = "k";
     int64_t number = 42;
@@ -82,6 +83,8 @@ static void getters_refuse(void **state)
     assert_int_equal(base_json_get_text(object, "z", 9, &text, NULL), BASE_E_PROTO);
     assert_int_equal(base_json_get_text(object, "t", 2, &text, NULL), BASE_E_PROTO);
     assert_int_equal(base_json_get_text(object, "c", 9, &text, NULL), BASE_E_PROTO);
+    /* the control character CSI, which steers terminals as ESC [ does */
+    assert_int_equal(base_json_get_text(object, "u", 9, &text, NULL), BASE_E_PROTO);
     assert_int_equal(base_json_copy_text(object, "t", sizeof(copy), copy, NULL), BASE_E_PROTO);
     assert_int_equal(base_json_get_int(object, "t", 0, 9, &number, NULL), BASE_E_PROTO);
     assert_int_equal(base_json_get_int(object, "f", 0, 9, &number, NULL), BASE_E_PROTO);
@@ -102,6 +105,7 @@ static void getters_refuse(void **state)
     assert_int_equal(data[0], 0xAA);
     assert_int_equal(length, 42);
     assert_null(value);
+    assert_int_equal(base_json_get_text(object, "e", 9, &text, NULL), BASE_OK);
     json_decref(object);
 }
 
