@@ -25,6 +25,8 @@ struct prov_site {
     pthread_t thread;
     enum prov_site_state state;
     enum lpa_step_id step; /**< for the progress line */
+    bool has_chip;         /**< chip_id is that of the board at work, or of the batch's one board */
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
 };
 
 /** What all sites share; `lock` guards counters, site states and the terminal. */

@@ -59,6 +59,47 @@ static void note_step(struct prov_site *site, enum lpa_step_id step)
     (void)pthread_mutex_unlock(&site->line->lock);
 }
 
+static void end_with(
+    struct lpa_job *job, enum base_status status, const char *code, const char *sentence)
+{
+    job->failure.step = lpa_job_at(job);
+    job->unit.result = LPA_RESULT_ERROR;
+    (void)base_err_set(&job->failure.err, status, "line", 0, "%s", sentence);
+    base_err_set_code(&job->failure.err, code);
+    lpa_failure_classify(&job->failure);
+}
+
+/* Two sites that reach one board would disturb each other, and one good unit would count as two.
+ * Known as soon as the board is examined, and before anything is written to it. NULL: it is ours.
+ */
+static const struct prov_site *claim_board(struct prov_site *site, const uint8_t *chip_id)
+{
+    struct prov_line *line = site->line;
+    const struct prov_site *owner = NULL;
+    (void)pthread_mutex_lock(&line->lock);
+    for (size_t i = 0; i < line->site_count && owner == NULL; i++) {
+        const struct prov_site *other = &line->sites[i];
+        if (other != site && other->has_chip &&
+            memcmp(other->chip_id, chip_id, sizeof(other->chip_id)) == 0) {
+            owner = other;
+        }
+    }
+    if (owner == NULL) {
+        memcpy(site->chip_id, chip_id, sizeof(site->chip_id));
+        site->has_chip = true;
+    }
+    (void)pthread_mutex_unlock(&line->lock);
+    return owner;
+}
+
+/* A batch works each board once, so that its claims stay to the end. */
+static void release_board(struct prov_site *site)
+{
+    (void)pthread_mutex_lock(&site->line->lock);
+    site->has_chip = site->has_chip && site->line->args->batch;
+    (void)pthread_mutex_unlock(&site->line->lock);
+}
+
 /* A request to stop is obeyed between two steps, so that no step is left half done. */
 static void work_board(struct prov_site *site, struct worker *w)
 {
@@ -68,21 +109,31 @@ static void work_board(struct prov_site *site, struct worker *w)
         .site = site->url,
         .self_test = line->args->self_test };
     struct lpa_job job;
+    const struct prov_site *owner = NULL;
     int64_t began_us = base_clock_mono_us(line->app->clock);
     lpa_job_init(&job, &w->io, &opts);
     enum lpa_job_next next = LPA_JOB_MORE;
     while (next == LPA_JOB_MORE && !(prov_stop_asked() && !job.at_check)) {
         note_step(site, lpa_job_at(&job));
         next = lpa_job_step(&job);
+        if (job.examined && !site->has_chip) {
+            owner = claim_board(site, job.unit.chip_id);
+        }
+        if (owner != NULL) {
+            break;
+        }
     }
-    if (next == LPA_JOB_MORE) {
-        job.failure.step = lpa_job_at(&job);
-        job.unit.result = LPA_RESULT_ERROR;
-        (void)base_err_set(&job.failure.err, BASE_E_CANCELLED, "signal", 0,
+    if (owner != NULL) {
+        char sentence[2 * LPA_SITE_SIZE];
+        (void)snprintf(sentence, sizeof(sentence),
+            "site %zu (%s) works this very board: two probe URLs lead to it", owner->number,
+            owner->url);
+        end_with(&job, BASE_E_LINK, "same_board", sentence);
+    } else if (next == LPA_JOB_MORE) {
+        end_with(&job, BASE_E_CANCELLED, "stopped",
             "stopped on request between two steps; the journal holds where");
-        base_err_set_code(&job.failure.err, "stopped");
-        lpa_failure_classify(&job.failure);
     }
+    release_board(site);
     (void)pthread_mutex_lock(&line->lock);
     prov_show_unit(line, site, &job, base_clock_mono_us(line->app->clock) - began_us);
     (void)pthread_mutex_unlock(&line->lock);

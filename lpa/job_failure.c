@@ -50,6 +50,9 @@ static const struct by_code codes[] = {
         { ERROR_FOREVER, "Log in with a code typed by a person: this lot takes no other." } },
     { "board_changed", { ERROR_AGAIN, "Leave the board in the fixture until the result is shown, "
                                       "then run each board again." } },
+    { "same_board",
+        { ERROR_AGAIN, "Check which probe leads to which board, give each once, then run "
+                       "the board again." } },
     { "flash_differs",
         { FAIL_AGAIN, "Run the board once more; if it fails again, set it aside." } },
     { "unit_scrapped", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },

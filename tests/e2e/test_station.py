@@ -16,7 +16,7 @@ import sys
 import time
 
 from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_UNIT, EXIT_USAGE, EXIT_VERIFY,
-                 expect, program, run_cases, units_of)
+                 Relay, expect, program, run_cases, units_of)
 
 
 def summary_of(result):
@@ -218,6 +218,22 @@ class Line:
         self.one("TOFU", board)
         board.off()
 
+    def same_board(self):
+        """Two probe URLs that lead to one board are one good unit, whichever site comes first."""
+        board = self.board()
+        for state in ("blank", "finished"):
+            relays = [Relay(board.port) for _ in range(2)]
+            result = self.lab.provision(self.station, "TOFU", [f"tcp:127.0.0.1:{relay.port}" for relay in relays],
+                                        check=EXIT_TARGET)
+            for relay in relays:
+                relay.close()
+            good = [unit for unit in units_of(result) if unit["result"] == "PASS"]
+            bad = [unit for unit in units_of(result) if unit.get("code") == "same_board"]
+            expect(len(good) == 1 and len(bad) == 1, f"a {state} board counts once: {result}")
+            expect(f"site {good[0]['site_number']}" in bad[0]["message"], f"the other site is named: {bad}")
+            expect(summary_of(result)["passed"] == 1, f"a {state} board counts once: {result}")
+        board.off()
+
     def bad_config(self):
         copy = self.lab.path("bad-config")
         shutil.copytree(self.station, copy)
@@ -339,7 +355,7 @@ CASES = [
     ("the join-request of the self-test", Line.self_test), ("scrap an open grant", Line.scrap),
     ("a confirmed unit is not scrapped", Line.confirmed_is_not_scrapped), ("a receipt owed", Line.receipt_owed),
     ("SIGTERM between two steps", Line.terminated), ("a journal rebuilt from the KMS", Line.rebuilt_journal),
-    ("a log rolled back", Line.rolled_back), ("one program at a time", Line.one_at_a_time),
+    ("a log rolled back", Line.rolled_back), ("one program at a time", Line.one_at_a_time), ("one board at two sites", Line.same_board),
     ("an unknown setting", Line.bad_config), ("an operator at a terminal", Line.terminal),
     ("no terminal and no --batch", Line.no_terminal), ("the code is not echoed", Line.no_echo), ("doctor", Line.doctor),
     ("exports", Line.exports), ("logout", Line.logged_out),
