@@ -146,6 +146,8 @@ void sim_boot_begin(struct sim_chip *chip)
     sim_regs_reset(chip);
     sim_prot_reset(chip);
     sim_prot_rom(chip);
+    sim_ppu_reset(chip);
+    sim_ppu_rom(chip);
     sim_crypto_reset(chip);
     sim_core_reset(&chip->cm0);
     sim_core_reset(&chip->cm4);

@@ -94,7 +94,8 @@ static bool allowed(
         return false;
     }
     return sim_prot_tc_allows(chip, access, address, quiet) &&
-           sim_prot_smpu_allows(chip, access, address, quiet);
+           sim_prot_smpu_allows(chip, access, address, quiet) &&
+           sim_ppu_allows(chip, access, address, quiet);
 }
 
 bool sim_bus_allowed(struct sim_chip *chip, const struct sim_access *access, uint32_t address)
@@ -144,6 +145,40 @@ bool sim_bus_page(struct sim_chip *chip, const struct sim_access *access, uint32
 
 /* ---- registers ---- */
 
+/* The first 64 KB of each peripheral group hold its protection units; group 0 also the triggers. */
+#define PPU_BLOCK(name, base)                                                                      \
+    static bool name##_read(                                                                       \
+        struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t *value)  \
+    {                                                                                              \
+        return sim_ppu_read(chip, access, (base) + offset, value);                                 \
+    }                                                                                              \
+    static bool name##_write(                                                                      \
+        struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t value)   \
+    {                                                                                              \
+        return sim_ppu_write(chip, access, (base) + offset, value);                                \
+    }
+
+PPU_BLOCK(sim_ppu1, 0x40100000U)
+PPU_BLOCK(sim_ppu2, 0x40200000U)
+PPU_BLOCK(sim_ppu3, 0x40300000U)
+
+#define PERI_TR_CMD 0x400U
+
+static bool sim_peri_read(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t *value)
+{
+    *value = 0; /* a trigger by software is over at once */
+    return offset == PERI_TR_CMD || sim_ppu_read(chip, access, 0x40010000U + offset, value);
+}
+
+static bool sim_peri_write(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t offset, uint32_t value)
+{
+    if (offset == PERI_TR_CMD)
+        return sim_dw_trigger(chip, value);
+    return sim_ppu_write(chip, access, 0x40010000U + offset, value);
+}
+
 struct reg_block {
     uint32_t base;
     uint32_t size;
@@ -152,12 +187,17 @@ struct reg_block {
 };
 
 static const struct reg_block reg_blocks[] = {
+    { 0x40010000U, 0x10000U, sim_peri_read, sim_peri_write },
+    { 0x40100000U, 0x10000U, sim_ppu1_read, sim_ppu1_write },
     { 0x40110000U, 0x10000U, sim_crypto_read, sim_crypto_write },
+    { 0x40200000U, 0x10000U, sim_ppu2_read, sim_ppu2_write },
     { 0x40210000U, 0x10000U, sim_cpuss_read, sim_cpuss_write },
     { 0x40230000U, 0x10000U, sim_ipc_read, sim_ipc_write },
     { 0x40240000U, 0x10000U, sim_prot_read, sim_prot_write },
     { 0x40250000U, 0x10000U, sim_flashc_read, sim_flashc_write },
     { 0x40260000U, 0x10000U, sim_srss_read, sim_srss_write },
+    { 0x40280000U, 0x2000U, sim_dw_read, sim_dw_write },
+    { 0x40300000U, 0x10000U, sim_ppu3_read, sim_ppu3_write },
     { 0x40310000U, 0x20000U, sim_hsiom_read, sim_hsiom_write },
     { 0x402C0000U, 0x10000U, sim_efuse_read, sim_efuse_write },
 };

@@ -15,7 +15,11 @@
  *   context 0, interrupts enabled, the CPU clock as TOC2 says (no TOC2: 25 MHz).
  * - System calls enter ROM by the NMI: its vector is 0x0000000D, the same entry stands at [0xD20].
  *   The mask of IPC interrupt struct 0 is 0 after reset: callers set bit 16 + IPC themselves.
- * - ROM keeps SMPU structs 14 and 15 and the last 2 KB of RAM for context 0.
+ * - ROM keeps SMPU structs 14 and 15, the last 2 KB of RAM and the programmable PPUs 9 to 15 for
+ *   context 0. A programmable PPU decides before the fixed one of a struct, that before the one of
+ *   the peripheral, that before the one of the group. Fixed units exist for groups 1 to 3.
+ * - DW0 and DW1 have channel 0, started by PERI_TR_CMD: bus master 2 and 3 with the rights of
+ * whoever wrote CH_CTL; done at once.
  * - A SMPU region whose NS bit is 0 refuses masters whose MSx_CTL.NS is 1, which is the reset
  * value.
  * - RAM is noise after power-up, and kept over every other reset.
@@ -29,7 +33,7 @@
  *   CM4_PWR_CTL enables it, and has 48 interrupt inputs = system interrupts 0 … 47.
  * - ROM checks the client's SMPU rights on flash it writes, and on what Checksum and ReadFuseByte
  *   read.
- * - What is not modelled answers with a bus fault, never with zeros: peripherals (PERI, HSIOM and
+ * - What is not modelled answers with a bus fault, never with zeros: peripherals (HSIOM and
  *   GPIO but port 6's two registers, SCB, clocks), deep sleep, a running watchdog, ARMv7-M
  *   instructions, OpenRMA. sim_chip_set_log() of sim/chip_test.h says which it was.
  */

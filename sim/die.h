@@ -16,27 +16,30 @@
 
 #define SIM_NEVER UINT64_MAX
 
-#define SIM_ROM_SIZE    0x20000U
-#define SIM_RAM_BASE    0x08000000U
-#define SIM_RAM_SIZE    0x48000U
-#define SIM_FLASH_BASE  0x10000000U
-#define SIM_FLASH_SIZE  0x100000U
-#define SIM_WORK_BASE   0x14000000U
-#define SIM_WORK_SIZE   0x8000U
-#define SIM_SFLASH_BASE 0x16000000U
-#define SIM_SFLASH_SIZE 0x8000U
-#define SIM_ROW_SIZE    512U
-#define SIM_SECTOR_SIZE 0x40000U
-#define SIM_EFUSE_BYTES 128U
-#define SIM_FLASH_ROWS  (SIM_FLASH_SIZE / SIM_ROW_SIZE)
-#define SIM_WORK_ROWS   (SIM_WORK_SIZE / SIM_ROW_SIZE)
-#define SIM_SFLASH_ROWS (SIM_SFLASH_SIZE / SIM_ROW_SIZE)
-#define SIM_ALL_ROWS    (SIM_FLASH_ROWS + SIM_WORK_ROWS + SIM_SFLASH_ROWS)
-#define SIM_IPC_COUNT   16
-#define SIM_SMPU_COUNT  16
-#define SIM_MASTERS     16
-#define SIM_TC_REGIONS  8
-#define SIM_NOTE_COUNT  64
+#define SIM_ROM_SIZE         0x20000U
+#define SIM_RAM_BASE         0x08000000U
+#define SIM_RAM_SIZE         0x48000U
+#define SIM_FLASH_BASE       0x10000000U
+#define SIM_FLASH_SIZE       0x100000U
+#define SIM_WORK_BASE        0x14000000U
+#define SIM_WORK_SIZE        0x8000U
+#define SIM_SFLASH_BASE      0x16000000U
+#define SIM_SFLASH_SIZE      0x8000U
+#define SIM_ROW_SIZE         512U
+#define SIM_SECTOR_SIZE      0x40000U
+#define SIM_EFUSE_BYTES      128U
+#define SIM_FLASH_ROWS       (SIM_FLASH_SIZE / SIM_ROW_SIZE)
+#define SIM_WORK_ROWS        (SIM_WORK_SIZE / SIM_ROW_SIZE)
+#define SIM_SFLASH_ROWS      (SIM_SFLASH_SIZE / SIM_ROW_SIZE)
+#define SIM_ALL_ROWS         (SIM_FLASH_ROWS + SIM_WORK_ROWS + SIM_SFLASH_ROWS)
+#define SIM_IPC_COUNT        16
+#define SIM_SMPU_COUNT       16
+#define SIM_MASTERS          16
+#define SIM_PPU_PROGRAMMABLE 16
+#define SIM_PPU_FIXED        112
+#define SIM_DW_COUNT         2
+#define SIM_TC_REGIONS       8
+#define SIM_NOTE_COUNT       64
 
 /** One-shot events of virtual time. */
 enum sim_event {
@@ -121,6 +124,11 @@ struct sim_smpu {
     uint32_t addr0, att0, addr1, att1;
 };
 
+/** Channel 0 of a data wire (DMA). */
+struct sim_dw {
+    uint32_t ctl, ch_ctl, status, index, descriptor, intr, mask;
+};
+
 struct sim_trng {
     uint32_t ctl0, ctl1, poly[2], result;
     uint32_t mon_ctl, mon_cmd;
@@ -157,6 +165,9 @@ struct sim_regs {
     uint32_t swj_select, swj_drive_mode; /**< HSIOM and GPIO registers of port 6 */
     struct sim_ipc ipc[SIM_IPC_COUNT];
     struct sim_ipc_intr ipc_intr[SIM_IPC_COUNT];
+    struct sim_smpu ppu_pr[SIM_PPU_PROGRAMMABLE];
+    struct sim_smpu ppu_fixed[SIM_PPU_FIXED];
+    struct sim_dw dw[SIM_DW_COUNT];
     uint32_t ms_ctl[SIM_MASTERS];
     uint8_t context[SIM_MASTERS];
     uint8_t context_saved[SIM_MASTERS];
@@ -231,6 +242,26 @@ const uint8_t *sim_boot_toc2(const struct sim_chip *chip);
 uint16_t sim_boot_crc16(const uint8_t *data, size_t length);
 /** Default content of a factory-fresh die. */
 void sim_boot_factory(struct sim_chip *chip);
+
+/* ---- ppu.c ---- */
+void sim_ppu_reset(struct sim_chip *chip);
+/** The units that ROM and flash boot keep for themselves. */
+void sim_ppu_rom(struct sim_chip *chip);
+/** A system call begins or ends: IPC 0 to 2 and the crypto block belong to ROM meanwhile. */
+void sim_ppu_during_call(struct sim_chip *chip, bool running);
+bool sim_ppu_allows(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet);
+/** Registers of a unit by bus address; false = bus fault. */
+bool sim_ppu_read(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t address, uint32_t *ret_value);
+bool sim_ppu_write(
+    struct sim_chip *chip, const struct sim_access *access, uint32_t address, uint32_t value);
+
+/* ---- dw.c ---- */
+bool sim_dw_read(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t *);
+bool sim_dw_write(struct sim_chip *, const struct sim_access *, uint32_t, uint32_t);
+/** PERI_TR_CMD: a trigger by software. False = bus fault. */
+bool sim_dw_trigger(struct sim_chip *chip, uint32_t command);
 
 /* ---- secure.c ---- */
 #define SIM_BOOT_ERROR_SIGNATURE 0xF1000100U
@@ -347,6 +378,14 @@ bool sim_prot_smpu_allows(
     struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet);
 bool sim_prot_tc_allows(
     struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet);
+/** Does one protection struct cover the address (with its context, under PC_MATCH)? If so, may the
+ * access happen? @p unit names the kind of struct for the log; NULL: say nothing. */
+bool sim_prot_struct_allows(struct sim_chip *chip, const struct sim_access *access,
+    const struct sim_smpu *region, uint32_t address, const char *unit, unsigned index,
+    bool *ret_matches);
+/** The second pair of a struct says who may write it. */
+bool sim_prot_may_configure(
+    struct sim_chip *chip, const struct sim_access *access, const struct sim_smpu *region);
 bool sim_prot_uniform(const struct sim_chip *chip, const struct sim_access *access, uint32_t page);
 /** Attributes of IDENTITY and of IPC owners: P b0, NS b1, PC[7:4], MS[11:8]. */
 uint32_t sim_prot_attributes(const struct sim_chip *chip, const struct sim_access *access);

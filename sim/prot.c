@@ -89,22 +89,32 @@ static const char *refusal(
     return NULL;
 }
 
+bool sim_prot_struct_allows(struct sim_chip *chip, const struct sim_access *access,
+    const struct sim_smpu *region, uint32_t address, const char *unit, unsigned index,
+    bool *ret_matches)
+{
+    bool in_mask = (region->att0 >> 8 >> access->context & 1U) != 0;
+    bool by_context = (region->att0 & PC_MATCH) != 0; /* the context is part of the match */
+    *ret_matches = covers(region->addr0, region->att0, address) && (!by_context || in_mask);
+    if (!*ret_matches)
+        return true;
+    const char *why = refusal(chip, access, region->att0, true);
+    if (why != NULL && unit != NULL)
+        note(chip, access, unit, index, why, address);
+    return why == NULL;
+}
+
 bool sim_prot_smpu_allows(
     struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet)
 {
     if (access->context == 0 || address >= 0x40000000U)
         return true;
     for (int i = SIM_SMPU_COUNT - 1; i >= 0; i--) {
-        const struct sim_smpu *region = &chip->regs.smpu[i];
-        if (!covers(region->addr0, region->att0, address))
-            continue;
-        bool in_mask = (region->att0 >> 8 >> access->context & 1U) != 0;
-        if ((region->att0 & PC_MATCH) != 0 && !in_mask)
-            continue; /* the context is part of the match */
-        const char *why = refusal(chip, access, region->att0, true);
-        if (why != NULL && !quiet)
-            note(chip, access, "SMPU", (unsigned)i, why, address);
-        return why == NULL;
+        bool matches = false;
+        bool allowed = sim_prot_struct_allows(chip, access, &chip->regs.smpu[i], address,
+            quiet ? NULL : "SMPU", (unsigned)i, &matches);
+        if (matches)
+            return allowed;
     }
     return true;
 }
@@ -195,8 +205,7 @@ bool sim_prot_read(
     return true;
 }
 
-/* The second pair of a struct says who may write the struct. */
-static bool may_configure(
+bool sim_prot_may_configure(
     struct sim_chip *chip, const struct sim_access *access, const struct sim_smpu *region)
 {
     if (access->context == 0 || (region->att1 & ENABLED) == 0)
@@ -213,7 +222,7 @@ static bool write_smpu(
     uint32_t *reg = smpu_register(region, offset & 0x3FU);
     if (reg == NULL)
         return false;
-    if (!may_configure(chip, access, region)) {
+    if (!sim_prot_may_configure(chip, access, region)) {
         sim_bus_note(chip, "SMPU: the struct's own protection refuses the write");
         return false;
     }

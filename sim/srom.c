@@ -32,6 +32,7 @@ void sim_srom_begin(struct sim_chip *chip)
         return;
     memset(&chip->call, 0, sizeof(chip->call));
     chip->call.active = true;
+    sim_ppu_during_call(chip, true);
     chip->call.ipc = (unsigned)__builtin_ctz(calls);
     sim_core_hold(&chip->cm0, true);
     sim_event_at(chip, SIM_EVENT_ROM, sim_now(chip) + (uint64_t)OVERHEAD_CYCLES * chip->period_ps);
@@ -187,6 +188,7 @@ void sim_srom_finish(struct sim_chip *chip)
         ipc->owner = 0;
         chip->regs.ipc_intr[0].intr &= ~(1U << (16 + call->ipc));
         call->active = false;
+        sim_ppu_during_call(chip, false);
     }
     chip->regs.context[0] = chip->regs.context_saved[0];
     sim_bus_flush(chip);
