@@ -493,6 +493,8 @@ static const struct cli_verb verbs[] = {
         "stop the chip in test mode and leave it there" },
     { "efuse", "[BYTE [COUNT]] | blow BYTE BIT --permit FILE -p URL [--stay] [--json]",
         probe_tools_efuse, "read fuse bytes" },
+    { "power", "on [MILLIVOLT] | off -p URL [--json]", probe_tools_power,
+        "switch the target's supply (KitProg3, MiniProg4)" },
     { "bench", "-p URL [--json]", probe_tools_bench,
         "measure round trips and reading through this probe" },
     { "trace", "VERB ... [--record FILE]", run_trace,

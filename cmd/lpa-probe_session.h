@@ -84,6 +84,7 @@ enum base_status probe_session_number(
 /* Verbs of lpa-probe_tools.c, as in struct cli_verb. */
 int probe_tools_efuse(const struct cli_program *program, int argc, char **argv);
 int probe_tools_acquire(const struct cli_program *program, int argc, char **argv);
+int probe_tools_power(const struct cli_program *program, int argc, char **argv);
 int probe_tools_bench(const struct cli_program *program, int argc, char **argv);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/lpa-probe_session.h"
+#include "programmer/kitprog.h"
 
 #define BENCH_TRIPS 50U
 #define BENCH_BYTES 0x10000U
@@ -98,6 +99,51 @@ int probe_tools_acquire(const struct cli_program *program, int argc, char **argv
     }
     if (status == BASE_OK) {
         probe_session_say(&session, "acquired: the chip waits in test mode");
+    }
+    return probe_session_end(&session, &err);
+}
+
+/* --------------------------------------------------------------------------------------- power */
+
+static enum base_status power(struct probe_session *session, struct base_err *err)
+{
+    uint32_t millivolt = 0;
+    bool on = strcmp(session->words[0], "on") == 0;
+    enum base_status status = BASE_OK;
+    if (!on && (strcmp(session->words[0], "off") != 0 || session->word_count > 1)) {
+        return base_err_set(err, BASE_E_ARG, "argument", 0,
+            "say \"power on\", \"power on MILLIVOLT\" or \"power off\"");
+    }
+    if (session->word_count > 1) {
+        status = probe_session_number(session->words[1], "millivolt", &millivolt, err);
+    }
+    if (status == BASE_OK) {
+        status = probe_session_open(session, err);
+    }
+    if (status == BASE_OK && session->word_count > 1) {
+        status = prg_kitprog_set_voltage(session->link, millivolt, err);
+    }
+    if (status == BASE_OK) {
+        status = prg_kitprog_power(session->link, on, err);
+    }
+    if (status == BASE_OK) {
+        status = prg_kitprog_voltage(session->link, &millivolt, err);
+    }
+    if (status == BASE_OK) {
+        probe_session_count(session, "voltage_mv", millivolt);
+        probe_session_say(session, "the target's supply is %u.%02u V now",
+            (unsigned)(millivolt / 1000), (unsigned)(millivolt % 1000 / 10));
+    }
+    return status;
+}
+
+int probe_tools_power(const struct cli_program *program, int argc, char **argv)
+{
+    struct probe_session session;
+    struct base_err err = { .status = BASE_OK };
+    enum base_status status = probe_session_init(&session, program, argc, argv, 1, 2, &err);
+    if (status == BASE_OK) {
+        (void)!power(&session, &err);
     }
     return probe_session_end(&session, &err);
 }

@@ -92,7 +92,7 @@ enum base_status prg_kitprog_check_voltage(struct prg_link *link, struct base_er
     }
     status = base_err_set(err, BASE_E_TARGET, "KitProg", millivolt,
         "the target's supply is %u.%02u V; a PSoC 6 needs 1.71 to 3.60 V: check its power and the "
-        "probe's VTARG wire",
+        "probe's VTARG wire, or let the probe supply it (lpa-probe power on)",
         (unsigned)(millivolt / 1000), (unsigned)(millivolt % 1000 / 10));
     base_err_set_code(err, "voltage");
     return status;

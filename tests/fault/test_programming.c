@@ -28,12 +28,12 @@
 #include "sim/chip_test.h"
 #include "tests/fault/rig.h"
 
-#define FLASH       0x10000000U
-#define IMAGE_BYTES 1000U /* two rows, the second one not full */
-#define ROWS_END    (FLASH + 1024U)
-#define RAM         0x08000000U
-#define RAM_SCRATCH 0x3000U /* programmer/psoc6_regs.h and psoc6_agent.c: theirs up to RAM_AFTER   \
-                             */
+/* RAM from RAM_SCRATCH to RAM_AFTER is the programmer's: programmer/psoc6_regs.h, psoc6_agent.c. */
+#define FLASH            0x10000000U
+#define IMAGE_BYTES      1000U /* two rows, the second one not full */
+#define ROWS_END         (FLASH + 1024U)
+#define RAM              0x08000000U
+#define RAM_SCRATCH      0x3000U
 #define RAM_AFTER        0x28000U
 #define RAM_END          0x40000U
 #define ABORT_US         3000000

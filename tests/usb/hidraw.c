@@ -52,6 +52,8 @@ static void serve_reads(struct usb_node *node)
     }
 }
 
+static void serve(struct usb_node *node);
+
 static gboolean handle_read(UMockdevIoctlBase *base, UMockdevIoctlClient *client, gpointer user)
 {
     (void)base;
@@ -61,7 +63,7 @@ static gboolean handle_read(UMockdevIoctlBase *base, UMockdevIoctlClient *client
         umockdev_ioctl_client_complete(client, -1, EIO);
     } else {
         g_queue_push_tail(node->reads, g_object_ref(client));
-        serve_reads(node);
+        serve(node);
     }
     g_mutex_unlock(node->mutex);
     return TRUE;
