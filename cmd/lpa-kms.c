@@ -84,12 +84,12 @@ int main(int argc, char **argv)
             "[--profile HEX] "
             "[--unattended]] [--scrap-open --permit] [--json]",
             kms_verb_lot, "what is to be built, how many, and what became of it" },
-        { "tester", "add|revoke --dir DIR NAME [--role tester|personaliser]", kms_verb_tester,
-            "people; add shows the TOTP secret once, on a terminal only" },
+        { "tester", "add|revoke|list --dir DIR [NAME] [--role tester|personaliser] [--json]",
+            kms_verb_tester, "people; add shows the TOTP secret once, on a terminal only" },
         { "station",
-            "add|revoke --dir DIR NAME [--csr FILE --log-key VKEY --out CERT "
-            "[--role provision|personalise]]",
-            kms_verb_station, "stations; add signs their certificate" },
+            "add|renew|revoke|list --dir DIR [NAME] [--csr FILE --out CERT] [--log-key VKEY "
+            "[--role provision|personalise]] [--json]",
+            kms_verb_station, "stations; add signs their certificate, renew a new one" },
         { "unit", "list --dir DIR [--lot LOT] [--json]", kms_verb_unit, "units and their state" },
     };
     static const struct cli_program program = {

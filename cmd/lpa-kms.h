@@ -6,6 +6,8 @@
 
 #include <getopt.h>
 
+#include <jansson.h>
+
 #include "cmd/cli.h"
 #include "kms/admin.h"
 #include "kms/home.h"
@@ -47,6 +49,10 @@ enum base_status kms_args_role(const char *text, enum kms_role *ret_role, struct
 BASE_MUST_CHECK
 enum base_status kms_args_time(
     const char *text, int64_t now_us, int64_t *ret_us, struct base_err *err);
+
+/** Print an object as one line and release it; NULL is "out of memory". */
+BASE_MUST_CHECK
+enum base_status kms_print_object(json_t *object, struct base_err *err);
 
 int kms_verb_lot(const struct cli_program *program, int argc, char **argv);
 int kms_verb_tester(const struct cli_program *program, int argc, char **argv);

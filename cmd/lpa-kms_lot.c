@@ -111,8 +111,7 @@ static enum base_status parse_lot(
     return status;
 }
 
-/* Takes @p object over. */
-static enum base_status print_object(json_t *object, struct base_err *err)
+enum base_status kms_print_object(json_t *object, struct base_err *err)
 {
     char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
@@ -221,7 +220,7 @@ static enum base_status lot_add(int argc, char **argv, struct base_err *err)
         struct kms_lot_view view;
         status = kms_admin_lot_view(&home, request.id, &view, err);
         if (status == BASE_OK && args.json) {
-            status = print_object(lot_json(&view), err);
+            status = kms_print_object(lot_json(&view), err);
         } else if (status == BASE_OK) {
             print_lot(&view, home.config.development);
         }
@@ -243,7 +242,7 @@ static enum base_status lot_show(int argc, char **argv, struct base_err *err)
         status = kms_admin_lot_view(&home, args.words[0], &view, err);
     }
     if (status == BASE_OK && args.json) {
-        status = print_object(lot_json(&view), err);
+        status = kms_print_object(lot_json(&view), err);
     } else if (status == BASE_OK) {
         print_lot(&view, home.config.development);
     }
@@ -277,7 +276,7 @@ static enum base_status print_row(
         return status;
     }
     if (json) {
-        return print_object(lot_json(&view), err);
+        return kms_print_object(lot_json(&view), err);
     }
     (void)printf("%-24s %-8s ", id, view.lot.closed_us != 0 ? "closed" : "open");
     print_reconciliation(&view);
@@ -321,7 +320,7 @@ static enum base_status lot_close(int argc, char **argv, struct base_err *err)
         status = kms_admin_lot_close(&home, args.words[0], args.scrap_open, &view, err);
     }
     if (status == BASE_OK && args.json) {
-        status = print_object(lot_json(&view), err);
+        status = kms_print_object(lot_json(&view), err);
     } else if (status == BASE_OK) {
         (void)printf("lot %s is closed: ", args.words[0]);
         print_reconciliation(&view);
@@ -366,7 +365,7 @@ static enum base_status print_unit_json(const struct kms_grant *grant, struct ba
         json_decref(object);
         return status;
     }
-    return print_object(object, err);
+    return kms_print_object(object, err);
 }
 
 static enum base_status print_unit(void *user, const struct kms_grant *grant, struct base_err *err)
@@ -389,7 +388,7 @@ static enum base_status print_registered(
     char chip[17];
     base_hex_encode(unit->chip_id, 8, chip);
     if (*(const bool *)user) {
-        return print_object(
+        return kms_print_object(
             json_pack("{s:s, s:n, s:s, s:s, s:s, s:s}", "chip_id", chip, "dev_eui", "state",
                 "registered", "lot", unit->lot, "station", unit->station, "tester", unit->tester),
             err);

@@ -510,6 +510,60 @@ enum base_status kms_admin_station_add(struct kms_home *home, const char *name, 
     return end(home, status, err);
 }
 
+/* The old row stays, revoked: what its certificate did remains explained. */
+static enum base_status replace_station(struct kms_home *home, const char *csr,
+    struct kms_station *station, struct base_buf *certificate, struct base_err *err)
+{
+    int64_t now_us = kms_store_now_us(&home->store);
+    uint8_t spki_sha256[32];
+    bool found = false;
+    memcpy(spki_sha256, station->spki_sha256, sizeof(spki_sha256));
+    const struct kms_pki_request request = {
+        .csr = csr,
+        .station = station->name,
+        .now_us = now_us,
+        .days = (int)home->config.station_days,
+    };
+    enum base_status status =
+        kms_pki_sign(home->dir, &request, home->random, certificate, station, err);
+    if (status == BASE_OK && memcmp(spki_sha256, station->spki_sha256, sizeof(spki_sha256)) != 0) {
+        status = base_err_set(err, BASE_E_ARG, "station", 0,
+            "the request is for another key than station %s has: a certificate is renewed for the "
+            "same key; revoke the station and add it for another",
+            station->name);
+    }
+    if (status == BASE_OK) {
+        status = kms_station_revoke(&home->store, station->name, now_us, &found, err);
+    }
+    if (status == BASE_OK) {
+        station->created_us = now_us;
+        status = kms_station_insert(&home->store, station, err);
+    }
+    return status == BASE_OK ? note_event(home, "station.renewed", "", station->name, err) : status;
+}
+
+enum base_status kms_admin_station_renew(struct kms_home *home, const char *name, const char *csr,
+    struct base_buf *certificate, struct base_err *err)
+{
+    struct kms_station station = { .name = "" };
+    enum base_status status = check_id(name, "station", err);
+    if (status == BASE_OK) {
+        status = kms_store_begin(&home->store, err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    status = kms_station_by_name(&home->store, name, &station, err);
+    if (status == BASE_E_NOTFOUND) {
+        status = base_err_set(err, BASE_E_NOTFOUND, "station", 0,
+            "there is no station %s in use: lpa-kms station list shows all", name);
+    }
+    if (status == BASE_OK) {
+        status = replace_station(home, csr, &station, certificate, err);
+    }
+    return end(home, status, err);
+}
+
 enum base_status kms_admin_station_revoke(
     struct kms_home *home, const char *name, struct base_err *err)
 {

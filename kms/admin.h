@@ -93,6 +93,16 @@ enum base_status kms_admin_tester_revoke(
 BASE_MUST_CHECK
 enum base_status kms_admin_station_add(struct kms_home *home, const char *name, const char *csr,
     const char *log_vkey, enum kms_role role, struct base_buf *certificate, struct base_err *err);
+/**
+ * Sign a new certificate for a station in use: same name, key, log key and role. The certificate it
+ * had ends at once, and sessions with it.
+ *
+ * @return BASE_OK; BASE_E_NOTFOUND (no such station in use); BASE_E_ARG (name, request, or a
+ * request for another key: revoke and add the station then)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_station_renew(struct kms_home *home, const char *name, const char *csr,
+    struct base_buf *certificate, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_admin_station_revoke(
     struct kms_home *home, const char *name, struct base_err *err);

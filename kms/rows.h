@@ -53,6 +53,17 @@ enum base_status kms_station_insert(
 BASE_MUST_CHECK
 enum base_status kms_station_by_certificate(struct kms_store *store, const uint8_t sha256[32],
     struct kms_station *ret_station, struct base_err *err);
+/** The station of this name that is in use. */
+BASE_MUST_CHECK
+enum base_status kms_station_by_name(struct kms_store *store, const char *name,
+    struct kms_station *ret_station, struct base_err *err);
+typedef enum base_status kms_station_fn(
+    void *user, const struct kms_station *station, struct base_err *err);
+/** All, those with a revoked certificate too, by name and time. The callback must not use the
+ * store. */
+BASE_MUST_CHECK
+enum base_status kms_station_each(
+    struct kms_store *store, kms_station_fn *each, void *user, struct base_err *err);
 /** @p ret_revoked false when no station of this name is in use. */
 BASE_MUST_CHECK
 enum base_status kms_station_revoke(struct kms_store *store, const char *name, int64_t now_us,
@@ -77,6 +88,12 @@ enum base_status kms_tester_insert(
 BASE_MUST_CHECK
 enum base_status kms_tester_get(
     struct kms_store *store, const char *name, struct kms_tester *ret_tester, struct base_err *err);
+typedef enum base_status kms_tester_fn(
+    void *user, const struct kms_tester *tester, struct base_err *err);
+/** All, revoked ones too, by name. The callback must not use the store. */
+BASE_MUST_CHECK
+enum base_status kms_tester_each(
+    struct kms_store *store, kms_tester_fn *each, void *user, struct base_err *err);
 /** Accept @p step once: compare-and-set of the last step; false when it is not above it. */
 BASE_MUST_CHECK
 enum base_status kms_tester_accept(struct kms_store *store, const char *name, int64_t step,

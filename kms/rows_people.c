@@ -76,17 +76,17 @@ enum base_status kms_station_insert(
         values, err);
 }
 
+#define STATION_COLUMNS                                                                            \
+    "certificate_sha256, name, role, spki_sha256, not_after_us, log_vkey, log_id, created_us,"     \
+    " revoked_us"
+
 struct station_reader {
     struct kms_station station;
     bool found;
 };
 
-static enum base_status read_station(void *user, struct kms_row *row, struct base_err *err)
+static void station_of_row(struct kms_row *row, struct kms_station *station)
 {
-    (void)err;
-    struct station_reader *reader = user;
-    struct kms_station *station = &reader->station;
-    reader->found = true;
     kms_row_bytes(row, 0, 32, station->certificate_sha256);
     kms_row_text(row, 1, sizeof(station->name), station->name);
     station->role = role_of(row, 2);
@@ -96,6 +96,14 @@ static enum base_status read_station(void *user, struct kms_row *row, struct bas
     kms_row_bytes(row, 6, 32, station->log_id);
     station->created_us = kms_row_int(row, 7);
     station->revoked_us = kms_row_int(row, 8);
+}
+
+static enum base_status read_station(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct station_reader *reader = user;
+    reader->found = true;
+    station_of_row(row, &reader->station);
     return BASE_OK;
 }
 
@@ -104,14 +112,52 @@ enum base_status kms_station_by_certificate(struct kms_store *store, const uint8
 {
     struct station_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(sha256, 32) };
-    enum base_status status = KMS_ONE(store,
-        "SELECT certificate_sha256, name, role, spki_sha256, not_after_us, log_vkey, log_id,"
-        " created_us, revoked_us FROM stations WHERE certificate_sha256 = $1",
-        values, read_station, reader, err);
+    enum base_status status =
+        KMS_ONE(store, "SELECT " STATION_COLUMNS " FROM stations WHERE certificate_sha256 = $1",
+            values, read_station, reader, err);
     if (status == BASE_OK) {
         *ret_station = reader.station;
     }
     return status;
+}
+
+enum base_status kms_station_by_name(struct kms_store *store, const char *name,
+    struct kms_station *ret_station, struct base_err *err)
+{
+    struct station_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_text(name) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT " STATION_COLUMNS " FROM stations WHERE name = $1 AND revoked_us = 0", values,
+        read_station, reader, err);
+    if (status == BASE_OK) {
+        *ret_station = reader.station;
+    }
+    return status;
+}
+
+struct each_station {
+    kms_station_fn *each;
+    void *user;
+};
+
+static enum base_status forward_station(void *user, struct kms_row *row, struct base_err *err)
+{
+    const struct each_station *forward = user;
+    struct kms_station station;
+    station_of_row(row, &station);
+    return row->bad ? BASE_OK : forward->each(forward->user, &station, err);
+}
+
+enum base_status kms_station_each(
+    struct kms_store *store, kms_station_fn *each, void *user, struct base_err *err)
+{
+    struct each_station forward = { .each = each, .user = user };
+    const struct kms_statement query = {
+        .sql = "SELECT " STATION_COLUMNS " FROM stations ORDER BY name, created_us",
+        .each = forward_station,
+        .user = &forward,
+    };
+    return kms_store_run(store, &query, NULL, err);
 }
 
 enum base_status kms_station_revoke(struct kms_store *store, const char *name, int64_t now_us,
@@ -137,17 +183,17 @@ enum base_status kms_tester_insert(
         err);
 }
 
+#define TESTER_COLUMNS                                                                             \
+    "name, role, totp_wrapped, last_step, burned_step, failures, first_failure_us, locks,"         \
+    " locked_until_us, revoked_us"
+
 struct tester_reader {
     struct kms_tester tester;
     bool found;
 };
 
-static enum base_status read_tester(void *user, struct kms_row *row, struct base_err *err)
+static void tester_of_row(struct kms_row *row, struct kms_tester *tester)
 {
-    (void)err;
-    struct tester_reader *reader = user;
-    struct kms_tester *tester = &reader->tester;
-    reader->found = true;
     kms_row_text(row, 0, sizeof(tester->name), tester->name);
     tester->role = role_of(row, 1);
     kms_row_bytes(row, 2, KMS_TOTP_WRAPPED, tester->totp_wrapped);
@@ -158,6 +204,14 @@ static enum base_status read_tester(void *user, struct kms_row *row, struct base
     tester->locks = kms_row_int(row, 7);
     tester->locked_until_us = kms_row_int(row, 8);
     tester->revoked_us = kms_row_int(row, 9);
+}
+
+static enum base_status read_tester(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct tester_reader *reader = user;
+    reader->found = true;
+    tester_of_row(row, &reader->tester);
     return BASE_OK;
 }
 
@@ -167,13 +221,36 @@ enum base_status kms_tester_get(
     struct tester_reader reader = { .found = false };
     const struct kms_value values[] = { kms_text(name) };
     enum base_status status = KMS_ONE(store,
-        "SELECT name, role, totp_wrapped, last_step, burned_step, failures, first_failure_us,"
-        " locks, locked_until_us, revoked_us FROM testers WHERE name = $1",
-        values, read_tester, reader, err);
+        "SELECT " TESTER_COLUMNS " FROM testers WHERE name = $1", values, read_tester, reader, err);
     if (status == BASE_OK) {
         *ret_tester = reader.tester;
     }
     return status;
+}
+
+struct each_tester {
+    kms_tester_fn *each;
+    void *user;
+};
+
+static enum base_status forward_tester(void *user, struct kms_row *row, struct base_err *err)
+{
+    const struct each_tester *forward = user;
+    struct kms_tester tester;
+    tester_of_row(row, &tester);
+    return row->bad ? BASE_OK : forward->each(forward->user, &tester, err);
+}
+
+enum base_status kms_tester_each(
+    struct kms_store *store, kms_tester_fn *each, void *user, struct base_err *err)
+{
+    struct each_tester forward = { .each = each, .user = user };
+    const struct kms_statement query = {
+        .sql = "SELECT " TESTER_COLUMNS " FROM testers ORDER BY name",
+        .each = forward_tester,
+        .user = &forward,
+    };
+    return kms_store_run(store, &query, NULL, err);
 }
 
 enum base_status kms_tester_accept(struct kms_store *store, const char *name, int64_t step,

@@ -70,6 +70,29 @@ class Line:
         expect(unit["code"] == "role", f"a tester registers nothing: {unit}")
         board.off()
 
+    def renewal(self):
+        def listed(verb):
+            out = self.lab.kms(verb, "list", "--dir", self.lab.path("kms"), "--json").out
+            return [json.loads(row) for row in out.splitlines()]
+
+        station = self.lab.add_station("station-7")
+        old = [row for row in listed("station") if row["station"] == "station-7"]
+        expect([row["state"] for row in old] == ["in use"], f"added: {old}")
+        renewed = self.lab.path("station-7-renewed.pem")
+        self.lab.kms("station", "renew", "--dir", self.lab.path("kms"), "station-7", "--csr",
+                     os.path.join(station, "station.csr"), "--out", renewed)
+        both = {row["certificate_sha256"]: row["state"] for row in listed("station") if row["station"] == "station-7"}
+        expect(sorted(both.values()) == ["in use", "revoked"] and both[old[0]["certificate_sha256"]] == "revoked",
+               f"the old certificate has ended: {both}")
+        tester = self.lab.add_tester("greta")
+        refused = self.lab.login(station, tester, check=EXIT_DENIED)
+        expect("certificate" in refused.err, f"the old certificate is refused: {refused}")
+        self.tool("lpa-provision", "enrol", "--dir", station, "--cert", renewed)
+        self.lab.login(station, tester)
+        self.lab.kms("tester", "revoke", "--dir", self.lab.path("kms"), "greta")
+        states = {row["tester"]: row["state"] for row in listed("tester")}
+        expect(states["greta"] == "revoked" and states["alice"] == "in use", f"testers: {states}")
+
     def elsewhere(self):
         board = self.board()
         first = self.one("TOFU", board)
@@ -352,6 +375,7 @@ class Line:
 
 CASES = [
     ("a manifest lot", Line.manifest), ("roles", Line.roles), ("a unit of another lot", Line.elsewhere),
+    ("a certificate renewed", Line.renewal),
     ("the join-request of the self-test", Line.self_test), ("scrap an open grant", Line.scrap),
     ("a confirmed unit is not scrapped", Line.confirmed_is_not_scrapped), ("a receipt owed", Line.receipt_owed),
     ("SIGTERM between two steps", Line.terminated), ("a journal rebuilt from the KMS", Line.rebuilt_journal),
