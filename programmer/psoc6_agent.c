@@ -65,8 +65,7 @@ enum {
 #define HALT_BYTES 61U
 #define RUN_BYTES  35U
 
-#define START_MS 1500U
-#define ROW_MS   25U
+#define STILL_MS 1500
 
 static uint32_t param(unsigned index)
 {
@@ -128,12 +127,17 @@ static enum base_status pass_on(const struct base_err *cause, struct base_err *e
     return status;
 }
 
-/* What the ROM refused, with the row; BASE_OK while nothing was refused. */
-static enum base_status check_status(struct prg_psoc6 *chip, struct base_err *err)
+/* What the ROM refused, with the row; BASE_OK while nothing was refused. *ret_progress changes as
+ * long as rows are programmed. */
+static enum base_status check_status(
+    struct prg_psoc6 *chip, uint32_t *ret_progress, struct base_err *err)
 {
     uint8_t words[P_COUNT_OF_WORDS * 4];
     enum base_status status = prg_mem_read(chip->link, AP, PARAMS, sizeof(words), words, err);
     uint32_t told = status == BASE_OK ? base_get_le32(words) : 0;
+    if (status == BASE_OK) {
+        *ret_progress = base_get_le32(words + 4 * (size_t)P_CONSUMED);
+    }
     if (told == 0 || (told & SROM_STATUS_MASK) == SROM_SUCCESS) {
         return status;
     }
@@ -143,12 +147,14 @@ static enum base_status check_status(struct prg_psoc6 *chip, struct base_err *er
         (unsigned)told, prg_psoc6_srom_text(told));
 }
 
-/* Send what is queued and wait in the probe until a parameter has that value. */
-static enum base_status wait_for(struct prg_psoc6 *chip, unsigned index, uint32_t mask,
-    uint32_t value, uint32_t timeout_ms, struct base_err *err)
+/* Send what is queued and wait in the probe until a parameter has that value, for STILL_MS without
+ * a further row at most. */
+static enum base_status wait_for(
+    struct prg_psoc6 *chip, unsigned index, uint32_t mask, uint32_t value, struct base_err *err)
 {
     struct prg_link *link = chip->link;
-    int64_t end_us = link->wire_us + (int64_t)timeout_ms * 1000;
+    int64_t end_us = link->wire_us + STILL_MS * 1000;
+    uint32_t progress = 0;
     for (;;) {
         struct base_err cause = { .status = BASE_OK };
         prg_queue_fence(link, 30, 0);
@@ -160,23 +166,26 @@ static enum base_status wait_for(struct prg_psoc6 *chip, unsigned index, uint32_
         if (strcmp(cause.code, "mismatch") != 0) {
             return pass_on(&cause, err);
         }
-        status = check_status(chip, err);
+        uint32_t now = 0;
+        status = check_status(chip, &now, err);
         if (status != BASE_OK) {
             return status;
         }
-        if (link->wire_us >= end_us) {
-            return base_err_set(err, BASE_E_TIMEOUT, "chip", timeout_ms,
-                "the chip's core does not finish what the programmer asked for within %u ms; "
-                "reset the chip and try again",
-                (unsigned)timeout_ms);
+        if (now != progress) {
+            progress = now;
+            end_us = link->wire_us + STILL_MS * 1000;
+        } else if (link->wire_us >= end_us) {
+            return base_err_set(err, BASE_E_TIMEOUT, "chip", STILL_MS,
+                "the chip's core does not finish what the programmer asked for within %d ms; reset "
+                "the chip and try again",
+                STILL_MS);
         }
     }
 }
 
-static enum base_status wait_done(struct prg_psoc6 *chip, uint32_t timeout_ms, struct base_err *err)
+static enum base_status wait_done(struct prg_psoc6 *chip, struct base_err *err)
 {
-    enum base_status status =
-        wait_for(chip, P_STATUS, SROM_STATUS_MASK, SROM_SUCCESS, timeout_ms, err);
+    enum base_status status = wait_for(chip, P_STATUS, SROM_STATUS_MASK, SROM_SUCCESS, err);
     chip->agent_loaded = status == BASE_OK;
     return status;
 }
@@ -209,7 +218,7 @@ static enum base_status look(struct prg_psoc6 *chip, uint32_t entry,
     status = prg_swd_flush(chip->link, &cause);
     chip->agent_loaded = status == BASE_OK;
     if (status != BASE_OK && strcmp(cause.code, "mismatch") == 0) {
-        status = wait_done(chip, START_MS, err);
+        status = wait_done(chip, err);
         if (status == BASE_OK) {
             status = prg_mem_read(chip->link, AP, at, words * 4, results, err);
         }
@@ -315,15 +324,14 @@ static enum base_status send_batch(struct stream *stream, struct base_err *err)
     struct base_err cause = { .status = BASE_OK };
     queue_batch(stream, left < BATCH_ROWS ? left : BATCH_ROWS);
     if (stream->sent == stream->wanted) {
-        return wait_done(stream->chip, START_MS + RING_ROWS * ROW_MS, err);
+        return wait_done(stream->chip, err);
     }
     enum base_status status = prg_swd_flush(stream->chip->link, &cause);
     if (status != BASE_OK) {
         return pass_on(&cause, err);
     }
     if (stream->sent > BEHIND_LIMIT) {
-        return wait_for(
-            stream->chip, P_BEHIND, ~(BEHIND_LIMIT - 1), 0, START_MS + BATCH_ROWS * ROW_MS, err);
+        return wait_for(stream->chip, P_BEHIND, ~(BEHIND_LIMIT - 1), 0, err);
     }
     return BASE_OK;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "programmer/psoc6_flash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "programmer/psoc6_agent.h"
-#include "programmer/psoc6_flash.h"
 
 #define ROW          PSOC6_ROW_BYTES
 #define COMPARE_ROWS 32U
@@ -271,7 +272,7 @@ static enum base_status program_rows(struct prg_psoc6 *chip, const struct prg_im
     return BASE_OK;
 }
 
-enum base_status prg_flash_differs(uint32_t address, struct base_err *err)
+enum base_status prg_flash_refuse_content(uint32_t address, struct base_err *err)
 {
     return base_err_set(err, BASE_E_VERIFY, "chip", address,
         "flash at %08x does not hold what was programmed; try again, then scrap the chip",
@@ -303,7 +304,7 @@ static enum base_status program_by_calls(struct prg_psoc6 *chip, const struct pr
         status = prg_flash_compare(chip, image, &told, &differs, err);
     }
     if (status == BASE_OK && differs != 0) {
-        return prg_flash_differs(differs, err);
+        return prg_flash_refuse_content(differs, err);
     }
     if (status == BASE_OK) {
         *ret_change = PRG_PSOC6_WRITTEN;

@@ -28,7 +28,7 @@ enum base_status prg_flash_compare(struct prg_psoc6 *chip, const struct prg_imag
     const struct prg_flash_progress *progress, uint32_t *ret_differs, struct base_err *err);
 
 /** BASE_E_VERIFY: flash does not hold what was programmed. */
-enum base_status prg_flash_differs(uint32_t address, struct base_err *err);
+enum base_status prg_flash_refuse_content(uint32_t address, struct base_err *err);
 
 /**
  * Program an image that was checked, with the CM0+'s help: what is blank is not erased, what shall

@@ -285,7 +285,7 @@ static enum base_status verify_rows(struct plan *plan, struct base_err *err)
     enum base_status status = look_at_rows(plan, false, err);
     for (uint32_t row = 0; row < plan->rows && status == BASE_OK; row++) {
         if (prg_agent_bit(plan->holds, row) && !same(plan, row)) {
-            return prg_flash_differs(address_of(plan, row), err);
+            return prg_flash_refuse_content(address_of(plan, row), err);
         }
     }
     plan->told.what = "verify";
