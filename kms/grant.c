@@ -68,12 +68,18 @@ static enum base_status refuse_live(
         call, KMS_PROBLEM_REWORK_NEEDED, "this chip is confirmed; new keys need a rework order");
 }
 
-/* A scrapped grant: its own key is never granted again; another key may, by another party in
- * production. */
-static enum base_status check_scrapped(
-    struct kms_call *call, const struct kms_asking *asking, const struct kms_grant *grant)
+/* After scrapping: a key that was scrapped is never granted again, whatever key came after it;
+ * another key may be, by another party in production. */
+static enum base_status check_scrapped(struct kms_call *call, const struct kms_asking *asking,
+    const struct kms_grant *grant, struct base_err *err)
 {
-    if (memcmp(grant->public_key, asking->statement.public_key, 65) == 0) {
+    bool scrapped = false;
+    enum base_status status = kms_grant_key_scrapped(
+        call->core->store, asking->statement.public_key, asking->statement.chip_id, &scrapped, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (scrapped) {
         return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
             "the grant of this chip was scrapped, which is final; set the board aside");
     }
@@ -102,7 +108,7 @@ static enum base_status check_earlier(
     *ret_done = false;
     status = kms_grant_of_chip(call->core->store, statement->chip_id, &grant, err);
     if (status == BASE_OK) {
-        status = grant.state == KMS_GRANT_SCRAPPED ? check_scrapped(call, asking, &grant)
+        status = grant.state == KMS_GRANT_SCRAPPED ? check_scrapped(call, asking, &grant, err)
                                                    : refuse_live(call, asking, &grant);
     }
     if (status != BASE_OK && status != BASE_E_NOTFOUND) {

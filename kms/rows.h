@@ -278,6 +278,10 @@ enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t c
 BASE_MUST_CHECK
 enum base_status kms_grant_of_chip(struct kms_store *store, const uint8_t chip_id[8],
     struct kms_grant *ret_grant, struct base_err *err);
+/** Any scrapped grant of this very key on this chip, however many other keys came after it. */
+BASE_MUST_CHECK
+enum base_status kms_grant_key_scrapped(struct kms_store *store, const uint8_t public_key[65],
+    const uint8_t chip_id[8], bool *ret_found, struct base_err *err);
 /** Any grant of this device key for another chip. */
 BASE_MUST_CHECK
 enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t public_key[65],

@@ -201,6 +201,21 @@ enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t 
     return status;
 }
 
+enum base_status kms_grant_key_scrapped(struct kms_store *store, const uint8_t public_key[65],
+    const uint8_t chip_id[8], bool *ret_found, struct base_err *err)
+{
+    struct number_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_blob(public_key, 65), kms_blob(chip_id, 8) };
+    enum base_status status = KMS_ONE(store,
+        "SELECT COUNT(*) FROM grants WHERE public_key = $1 AND chip_id = $2"
+        " AND state = 'scrapped'",
+        values, read_number, reader, err);
+    if (status == BASE_OK) {
+        *ret_found = reader.number > 0;
+    }
+    return status;
+}
+
 enum base_status kms_grant_highest_version(
     struct kms_store *store, const uint8_t chip_id[8], int64_t *ret_version, struct base_err *err)
 {

@@ -199,7 +199,11 @@ static void test_scrapped_is_final(void **state)
     answer = lab_ask(&f->lab, &f->station, "L1", &anew, 201);
     assert_string_equal(lab_text(answer, "dev_eui"), "70b3d57ed0010001");
     assert_int_equal(json_integer_value(json_object_get(answer, "key_version")), 2);
+    scrap(f, answer);
     json_decref(answer);
+    /* what was scrapped first stays scrapped, although it is no longer the chip's latest grant */
+    f->device.statement.nonce[0] ^= 2;
+    lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "grant_scrapped");
     lab_device_done(&anew);
 }
 
