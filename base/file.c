@@ -130,11 +130,19 @@ enum base_status base_file_make_folder(const char *path, struct base_err *err)
     if (mkdir(path, 0700) == 0) {
         return base_file_sync_folder(path, err);
     }
+    int errnum = errno;
     struct stat info;
-    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        return BASE_OK;
+    if (errnum != EEXIST || stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return base_err_errno(err, BASE_E_IO, errnum, "cannot create folder %s", path);
     }
-    return base_err_errno(err, BASE_E_IO, errno, "cannot create folder %s", path);
+    /* Whoever may write there could put other keys and other logs in the place of ours. */
+    if ((info.st_uid != geteuid() && info.st_uid != 0) || (info.st_mode & 022) != 0) {
+        return base_err_set(err, BASE_E_CONFIG, "mode", info.st_mode & 07777,
+            "the folder %s has mode %04o or another owner: take one of your own that nobody else "
+            "may write to",
+            path, (unsigned)(info.st_mode & 07777));
+    }
+    return BASE_OK;
 }
 
 enum base_status base_file_join(

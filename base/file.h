@@ -36,7 +36,8 @@ enum base_status base_file_write_all(
 BASE_MUST_CHECK
 enum base_status base_file_sync_folder(const char *path, struct base_err *err);
 
-/** Create one folder with mode 0700; an existing folder is fine. */
+/** Create one folder with mode 0700; an existing one is fine where it is ours or root's and nobody
+ * else may write to it, otherwise BASE_E_CONFIG. */
 BASE_MUST_CHECK
 enum base_status base_file_make_folder(const char *path, struct base_err *err);
 

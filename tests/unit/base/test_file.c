@@ -95,10 +95,27 @@ static void a_failed_replacement_changes_nothing(void **state)
     base_buf_done(&buf);
 }
 
+/* Keys and logs are not put where others could exchange them. */
+static void open_folders_are_refused(void **state)
+{
+    const char *folder = *state;
+    struct base_err err = { 0 };
+    assert_int_equal(base_file_make_folder("/tmp", NULL), BASE_E_CONFIG);
+    assert_int_equal(chmod(folder, 0770), 0);
+    assert_int_equal(base_file_make_folder(folder, &err), BASE_E_CONFIG);
+    assert_non_null(strstr(err.message, "0770"));
+    assert_int_equal(chmod(folder, 0702), 0);
+    assert_int_equal(base_file_make_folder(folder, NULL), BASE_E_CONFIG);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(base_file_make_folder(folder, NULL), BASE_OK);
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(refuses_bad_paths, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(open_folders_are_refused, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(replaces_whole_files, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(
             a_failed_replacement_changes_nothing, make_folder, drop_folder),
