@@ -30,6 +30,8 @@ struct sim_link {
     bool held;                  /**< a swapped reply waits in held_reply for its successor */
     struct sim_link_reply held_reply;
 
+    struct sim_link_batch batch; /**< of sim_link_request() */
+
     int64_t nak_until_us; /**< -1: no request is being refused */
     bool out_stalled;
     bool in_stalled;
@@ -57,6 +59,7 @@ struct sim_link *sim_link_new(struct sim_board *board)
 void sim_link_free(struct sim_link *link)
 {
     if (link != NULL) {
+        sim_link_batch_done(&link->batch);
         free(link->ring);
         free(link);
     }
@@ -74,6 +77,7 @@ struct sim_link *sim_link_fork(const struct sim_link *link, struct sim_board *bo
     *copy = *link;
     copy->board = board;
     copy->ring = ring;
+    copy->batch = (struct sim_link_batch){ 0 };
     memcpy(ring, link->ring, link->size * sizeof(*ring));
     return copy;
 }
@@ -365,31 +369,70 @@ static bool swallowed(struct sim_link *link, bool queued)
     return link->hung || (link->quirks.buffers != 0 && link->count >= link->quirks.buffers);
 }
 
-static enum sim_link_result execute(
-    struct sim_link *link, int64_t now_us, const uint8_t *request, size_t length, bool queued)
+static struct sim_link_reply *next_place(struct sim_link_batch *batch)
 {
-    struct sim_link_reply reply;
-    uint64_t number = link->taken;
+    if (batch->count == batch->capacity) {
+        unsigned capacity = batch->capacity == 0 ? 4 : 2 * batch->capacity;
+        struct sim_link_reply *grown = realloc(batch->replies, capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return NULL;
+        }
+        batch->replies = grown;
+        batch->capacity = capacity;
+    }
+    return &batch->replies[batch->count];
+}
+
+bool sim_link_compute(const struct sim_link *link, const uint8_t *request, size_t length,
+    bool queued, struct sim_link_batch *batch)
+{
     struct sim_probe *probe = link->board->probe;
+    batch->count = 0;
+    batch->cut = false;
+    struct sim_link_reply *reply = next_place(batch);
+    if (reply == NULL) {
+        return false;
+    }
     sim_probe_set_back_to_back(probe, queued);
     ssize_t answered =
-        sim_board_exec(link->board, request, length, reply.data, SIM_PROBE_MAX_PACKET);
-    if (answered == SIM_PROBE_CUT || strikes(link, SIM_FAULT_CUT_REPLY, number, NULL)) {
+        sim_board_exec(link->board, request, length, reply->data, SIM_PROBE_MAX_PACKET);
+    batch->cut = answered == SIM_PROBE_CUT;
+    while (answered > 0) {
+        reply->length = (size_t)answered;
+        reply->misshapen = false;
+        batch->count++;
+        reply = next_place(batch);
+        if (reply == NULL) {
+            return false;
+        }
+        answered = sim_probe_next(probe, reply->data, SIM_PROBE_MAX_PACKET);
+    }
+    return true;
+}
+
+enum sim_link_result sim_link_deliver(
+    struct sim_link *link, int64_t now_us, struct sim_link_batch *batch)
+{
+    if (batch->cut || strikes(link, SIM_FAULT_CUT_REPLY, link->taken, NULL)) {
         link->cut = true;
         return SIM_LINK_CUT;
     }
-    while (answered > 0) {
-        reply.length = (size_t)answered;
-        reply.misshapen = false;
-        deliver(link, number, now_us, &reply);
-        answered = sim_probe_next(probe, reply.data, SIM_PROBE_MAX_PACKET);
+    for (unsigned i = 0; i < batch->count; i++) {
+        deliver(link, link->taken, now_us, &batch->replies[i]);
     }
     return SIM_LINK_TAKEN;
 }
 
-enum sim_link_result sim_link_request(
-    struct sim_link *link, int64_t now_us, const uint8_t *request, size_t length, bool queued)
+void sim_link_batch_done(struct sim_link_batch *batch)
 {
+    free(batch->replies);
+    *batch = (struct sim_link_batch){ 0 };
+}
+
+enum sim_link_result sim_link_accept(
+    struct sim_link *link, int64_t now_us, bool queued, bool *ret_execute)
+{
+    *ret_execute = false;
     if (link->cut) {
         return SIM_LINK_CUT;
     }
@@ -409,8 +452,18 @@ enum sim_link_result sim_link_request(
         link->out_stalled = true;
         return SIM_LINK_STALLED;
     }
-    if (swallowed(link, queued)) {
-        return SIM_LINK_TAKEN;
+    *ret_execute = !swallowed(link, queued);
+    return SIM_LINK_TAKEN;
+}
+
+enum sim_link_result sim_link_request(
+    struct sim_link *link, int64_t now_us, const uint8_t *request, size_t length, bool queued)
+{
+    bool execute = false;
+    enum sim_link_result result = sim_link_accept(link, now_us, queued, &execute);
+    if (result == SIM_LINK_TAKEN && execute) {
+        (void)sim_link_compute(link, request, length, queued, &link->batch);
+        result = sim_link_deliver(link, now_us, &link->batch);
     }
-    return execute(link, now_us, request, length, queued);
+    return result;
 }

@@ -72,6 +72,29 @@ void sim_link_clear_faults(struct sim_link *link);
 enum sim_link_result sim_link_request(
     struct sim_link *link, int64_t now_us, const uint8_t *request, size_t length, bool queued);
 
+/** The replies to one request, for sim_link_compute(); zero at first. */
+struct sim_link_batch {
+    struct sim_link_reply *replies; /**< owned */
+    unsigned count;
+    unsigned capacity;
+    bool cut; /**< the connection broke meanwhile */
+};
+
+/**
+ * sim_link_request() in three steps, for a server that goes on while the board works: this one and
+ * sim_link_deliver() touch the link, sim_link_compute() only the board.
+ *
+ * @param[out] ret_execute  the request has to be executed; false: nothing will come of it
+ */
+enum sim_link_result sim_link_accept(
+    struct sim_link *link, int64_t now_us, bool queued, bool *ret_execute);
+/** False: no memory; the replies are lost. */
+bool sim_link_compute(const struct sim_link *link, const uint8_t *request, size_t length,
+    bool queued, struct sim_link_batch *batch);
+enum sim_link_result sim_link_deliver(
+    struct sim_link *link, int64_t now_us, struct sim_link_batch *batch);
+void sim_link_batch_done(struct sim_link_batch *batch);
+
 /** The next request would not be taken at @p now_us (SIM_FAULT_NAK). */
 bool sim_link_busy(struct sim_link *link, int64_t now_us);
 

@@ -14,6 +14,7 @@
 #include <umockdev.h>
 
 #define BUS_USB 3U
+#define EARLY   "early"
 
 /* The node is a pseudo terminal, which has no message boundaries and whose readers poll() it. So
  * one byte in it stands for "reports wait"; a read takes that byte and gets a whole report instead.
@@ -78,8 +79,12 @@ static bool give_request(struct usb_node *node, UMockdevIoctlClient *client)
         return true;
     }
     /* The first byte is the report's id, which these reports do not have. */
+    bool early = g_object_get_data(G_OBJECT(client), EARLY) != NULL;
+    if (usb_probe_naks(node->probe, usb_node_now_us())) {
+        return false;
+    }
     enum sim_link_result result = usb_probe_report_out(
-        node->probe, usb_node_now_us(), arg->data + 1, (size_t)arg->data_len - 1);
+        node->probe, usb_node_now_us(), arg->data + 1, (size_t)arg->data_len - 1, early);
     struct sim_link *link = usb_probe_link(node->probe);
     if (result == SIM_LINK_BUSY) {
         return false;
@@ -109,8 +114,6 @@ static void serve_writes(struct usb_node *node)
     }
 }
 
-static gboolean wake(gpointer user);
-
 /* Everything that can move now, and a look at what comes later by itself. */
 static void serve(struct usb_node *node)
 {
@@ -118,15 +121,16 @@ static void serve(struct usb_node *node)
     if (node->gone) {
         return;
     }
+    usb_node_work(node);
     hidraw_ring(node);
     serve_reads(node);
     int64_t next_us = sim_link_next_us(usb_probe_link(node->probe));
     if (next_us != INT64_MAX && next_us > usb_node_now_us()) {
-        usb_node_later(wake, node, NULL, next_us);
+        usb_node_later(hidraw_wake, node, NULL, next_us);
     }
 }
 
-static gboolean wake(gpointer user)
+int hidraw_wake(void *user)
 {
     struct usb_node *node = user;
     g_mutex_lock(node->mutex);
@@ -145,6 +149,8 @@ static gboolean handle_write(UMockdevIoctlBase *base, UMockdevIoctlClient *clien
     if (node->gone) {
         umockdev_ioctl_client_complete(client, -1, ENODEV);
     } else {
+        /* Sent before the last reply was fetched. */
+        g_object_set_data(G_OBJECT(client), EARLY, usb_probe_busy(node->probe) ? node : NULL);
         g_queue_push_tail(node->writes, g_object_ref(client));
         serve(node);
     }

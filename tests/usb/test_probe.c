@@ -57,7 +57,7 @@ static enum usb_probe_in in(struct fixture *f, size_t capacity)
 
 static enum sim_link_result out(struct fixture *f, const uint8_t *data, size_t length, bool marked)
 {
-    return usb_probe_bulk_out(f->probe, NOW, data, length, marked);
+    return usb_probe_bulk_out(f->probe, NOW, data, length, marked, false);
 }
 
 static void reply_that_fills_its_last_packet_is_ended(void **state)
@@ -162,10 +162,10 @@ static void report_ends_with_zeros_or_old_bytes(void **state)
             &(struct usb_probe_opts){
                 .hid = true, .report_size = 64, .stale_padding = stale == 1 });
         assert_false(usb_probe_report_ready(f.probe, NOW));
-        (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0x01 }, 2);
+        (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0x01 }, 2, false);
         assert_int_equal(usb_probe_report_in(f.probe, NOW, report, sizeof(report)), 64);
         assert_string_equal((const char *)report + 2, "lpa-sim");
-        (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0xFE }, 2);
+        (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0xFE }, 2, false);
         assert_int_equal(usb_probe_report_in(f.probe, NOW, report, sizeof(report)), 64);
         assert_int_equal(report[2], 4);
         assert_int_equal(report[3], stale == 1 ? 'p' : 0);
@@ -181,7 +181,7 @@ static void misshapen_report_keeps_its_shape(void **state)
     start(&f, 64, &(struct usb_probe_opts){ .hid = true, .report_size = 64 });
     struct sim_fault fault = { .kind = SIM_FAULT_SHORT, .number = 1, .amount = 2 };
     assert_int_equal(sim_link_add_fault(f.link, &fault, NULL), BASE_OK);
-    (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0x01 }, 2);
+    (void)usb_probe_report_out(f.probe, NOW, (const uint8_t[]){ 0x00, 0x01 }, 2, false);
     assert_int_equal(usb_probe_report_in(f.probe, NOW, report, sizeof(report)), 2);
     stop(&f);
 }

@@ -279,7 +279,9 @@ static struct usb_node *make_node(
     struct usb_host *host, struct sim_link *link, const struct usb_probe_opts *opts)
 {
     struct usb_node *node = calloc(1, sizeof(*node));
-    struct usb_probe *probe = usb_probe_new(link, opts);
+    struct usb_probe_opts deferred = *opts;
+    deferred.deferred = true;
+    struct usb_probe *probe = usb_probe_new(link, &deferred);
     if (node == NULL || probe == NULL) {
         usb_probe_free(probe);
         free(node);
@@ -418,13 +420,31 @@ unsigned usb_host_fallen(struct usb_host *host)
     return fallen;
 }
 
+static void hold(struct usb_host *host, bool on)
+{
+    for (unsigned i = 0; i < USB_HOST_SLOTS; i++) {
+        struct usb_node *node = host->slots[i].node;
+        if (node != NULL) {
+            node->held = on;
+            g_cond_broadcast(node->changed);
+        }
+    }
+}
+
 void usb_host_lock(struct usb_host *host)
 {
     g_mutex_lock(&host->mutex);
+    hold(host, true);
+    for (unsigned i = 0; i < USB_HOST_SLOTS; i++) {
+        if (host->slots[i].node != NULL) {
+            usb_node_quiet(host->slots[i].node);
+        }
+    }
 }
 
 void usb_host_unlock(struct usb_host *host)
 {
+    hold(host, false);
     g_mutex_unlock(&host->mutex);
 }
 

@@ -12,7 +12,10 @@
 #include "tests/usb/usb_probe.h"
 
 /* Of GLib and umockdev, so that this header needs neither. */
+struct _GCond;
+struct _GMainContext;
 struct _GQueue;
+struct _GThread;
 struct _UMockdevIoctlBase;
 struct _UMockdevIoctlClient;
 union _GMutex;
@@ -23,6 +26,15 @@ struct usb_node {
     bool gone;                   /**< unplugged: nothing but ENODEV from now on */
     void (*on_gone)(void *user); /**< a fault unplugged it; the mutex is held */
     void *user;
+
+    /* The board's requests are executed by a thread of its own, so that no board waits for another
+     * one's. */
+    struct _GThread *thread;
+    struct _GCond *changed;        /**< a request has come, or one is done */
+    struct _GMainContext *context; /**< of umockdev's thread; NULL until it was seen */
+    bool executing;                /**< the thread uses the board; the mutex is not held */
+    bool held; /**< no further request is begun: somebody else wants the board */
+    bool quit;
 
     /* usbfs */
     struct _UMockdevIoctlBase *usb_handler;
@@ -43,6 +55,12 @@ int64_t usb_node_now_us(void);
 
 /** Run @p fn with the node in umockdev's thread, the caller's, at @p at_us. */
 void usb_node_later(int (*fn)(void *user), void *user, void (*done)(void *user), int64_t at_us);
+
+/** Called by handlers: note umockdev's thread, and let the board's thread look for requests. */
+void usb_node_work(struct usb_node *node);
+
+/** Wait until nobody uses the board. The mutex is held, and again at the end. */
+void usb_node_quiet(struct usb_node *node);
 
 /** A fault cut the connection; the mutex is held. */
 void usb_node_cut(struct usb_node *node);
@@ -68,5 +86,7 @@ void hidraw_done(struct usb_node *node);
 void hidraw_unplug(struct usb_node *node);
 /** Wake whoever waits for a report, if there is one. */
 void hidraw_ring(struct usb_node *node);
+/** In umockdev's thread, without the mutex: whatever can go on. @p user is the node. */
+int hidraw_wake(void *user);
 
 #endif

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one transfer can hold beyond the request that is being executed. */
+#define JOBS_MAX 8U
+
 struct usb_probe {
     struct sim_link *link;
     struct usb_probe_opts opts;
@@ -14,7 +17,10 @@ struct usb_probe {
 
     uint8_t request[SIM_PROBE_MAX_PACKET];
     size_t request_length;
-    size_t sent;                          /**< v2: bytes of the first reply handed over */
+    size_t sent; /**< v2: bytes of the first reply handed over */
+    struct usb_probe_job jobs[JOBS_MAX];
+    unsigned job_count;
+    bool executing;
     int64_t idle_since_us;                /**< by the clock of opts.realtime */
     uint8_t report[SIM_PROBE_MAX_PACKET]; /**< v1: the last input report */
 };
@@ -78,12 +84,25 @@ void usb_probe_reset(struct usb_probe *probe)
 {
     probe->request_length = 0;
     probe->sent = 0;
+    probe->job_count = 0;
     sim_link_reset(probe->link);
+}
+
+bool usb_probe_busy(const struct usb_probe *probe)
+{
+    return probe->executing || probe->job_count > 0 || sim_link_waiting(probe->link) > 0;
+}
+
+bool usb_probe_has_job(const struct usb_probe *probe)
+{
+    return probe->job_count > 0;
 }
 
 bool usb_probe_naks(struct usb_probe *probe, int64_t now_us)
 {
-    return sim_link_full(probe->link) || sim_link_busy(probe->link, now_us);
+    /* The kernel fetches reports by itself, whether or not somebody reads them. */
+    bool full = !probe->opts.hid && sim_link_full(probe->link);
+    return probe->executing || probe->job_count > 0 || full || sim_link_busy(probe->link, now_us);
 }
 
 static void credit_idle(struct usb_probe *probe)
@@ -100,28 +119,70 @@ static void credit_idle(struct usb_probe *probe)
     }
 }
 
-static enum sim_link_result execute(
-    struct usb_probe *probe, int64_t now_us, const uint8_t *request, size_t length)
+bool usb_probe_take_job(struct usb_probe *probe, struct usb_probe_job *ret_job)
+{
+    if (probe->executing || probe->job_count == 0) {
+        return false;
+    }
+    *ret_job = probe->jobs[0];
+    probe->job_count--;
+    memmove(probe->jobs, probe->jobs + 1, probe->job_count * sizeof(probe->jobs[0]));
+    probe->executing = true;
+    return true;
+}
+
+void usb_probe_compute(
+    struct usb_probe *probe, const struct usb_probe_job *job, struct sim_link_batch *batch)
 {
     credit_idle(probe);
-    bool queued = sim_link_waiting(probe->link) > 0;
-    enum sim_link_result result = sim_link_request(probe->link, now_us, request, length, queued);
+    (void)sim_link_compute(probe->link, job->request, job->length, job->queued, batch);
     if (probe->opts.realtime != NULL) {
         probe->idle_since_us = base_clock_mono_us(probe->opts.realtime);
     }
+}
+
+enum sim_link_result usb_probe_finish(
+    struct usb_probe *probe, int64_t now_us, struct sim_link_batch *batch)
+{
+    probe->executing = false;
+    return sim_link_deliver(probe->link, now_us, batch);
+}
+
+static enum sim_link_result execute(
+    struct usb_probe *probe, int64_t now_us, const uint8_t *request, size_t length, bool early)
+{
+    bool wanted = false;
+    bool queued = early || sim_link_waiting(probe->link) > 0;
+    enum sim_link_result result = sim_link_accept(probe->link, now_us, queued, &wanted);
+    if (result != SIM_LINK_TAKEN || !wanted || probe->job_count == JOBS_MAX) {
+        return result;
+    }
+    struct usb_probe_job *job = &probe->jobs[probe->job_count++];
+    memcpy(job->request, request, length);
+    job->length = length;
+    job->queued = queued;
+    if (probe->opts.deferred) {
+        return result;
+    }
+    struct usb_probe_job now;
+    struct sim_link_batch batch = { 0 };
+    (void)usb_probe_take_job(probe, &now);
+    usb_probe_compute(probe, &now, &batch);
+    result = usb_probe_finish(probe, now_us, &batch);
+    sim_link_batch_done(&batch);
     return result;
 }
 
-static enum sim_link_result end_request(struct usb_probe *probe, int64_t now_us)
+static enum sim_link_result end_request(struct usb_probe *probe, int64_t now_us, bool early)
 {
     size_t length = probe->request_length;
     probe->request_length = 0;
     /* An empty transfer is no request. */
-    return length == 0 ? SIM_LINK_TAKEN : execute(probe, now_us, probe->request, length);
+    return length == 0 ? SIM_LINK_TAKEN : execute(probe, now_us, probe->request, length, early);
 }
 
-enum sim_link_result usb_probe_bulk_out(
-    struct usb_probe *probe, int64_t now_us, const uint8_t *data, size_t length, bool end_marked)
+enum sim_link_result usb_probe_bulk_out(struct usb_probe *probe, int64_t now_us,
+    const uint8_t *data, size_t length, bool end_marked, bool early)
 {
     const size_t packet_size = sim_probe_packet_size(inside(probe));
     enum sim_link_result result = SIM_LINK_TAKEN;
@@ -134,11 +195,11 @@ enum sim_link_result usb_probe_bulk_out(
         data += take;
         left -= take;
         if (probe->request_length == packet_size) {
-            result = end_request(probe, now_us);
+            result = end_request(probe, now_us, early);
         }
     }
     bool ends = length % probe->opts.max_packet != 0 || length == 0 || end_marked;
-    return ends && result == SIM_LINK_TAKEN ? end_request(probe, now_us) : result;
+    return ends && result == SIM_LINK_TAKEN ? end_request(probe, now_us, early) : result;
 }
 
 /* Next packet of the reply begun; its end is known by its length, an empty one included. */
@@ -191,10 +252,10 @@ enum usb_probe_in usb_probe_bulk_in(
 }
 
 enum sim_link_result usb_probe_report_out(
-    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length)
+    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length, bool early)
 {
     size_t packet_size = sim_probe_packet_size(inside(probe));
-    return execute(probe, now_us, report, length < packet_size ? length : packet_size);
+    return execute(probe, now_us, report, length < packet_size ? length : packet_size, early);
 }
 
 bool usb_probe_report_ready(struct usb_probe *probe, int64_t now_us)

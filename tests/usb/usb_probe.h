@@ -42,7 +42,9 @@ struct usb_probe_opts {
     uint16_t max_packet;        /**< v2: bulk endpoints, 64 or 512 bytes */
     uint16_t report_size;       /**< v1: 64 to 1024 */
     bool stale_padding; /**< v1: a report ends with bytes of the one before, not with zeros */
-    bool no_zlp;        /**< v2: replies are never ended by an empty packet */
+    /** Requests are not executed when they arrive; usb_probe_take_job() hands them out. */
+    bool deferred;
+    bool no_zlp; /**< v2: replies are never ended by an empty packet */
     /** Virtual time also moves while the host leaves the probe alone, by this clock, at most
      * USB_PROBE_IDLE_CREDIT_US at a time; NULL: it does not. */
     const struct base_clock *realtime;
@@ -64,14 +66,35 @@ void usb_probe_opened(struct usb_probe *probe);
 /** The device was unplugged or reset: nothing it held is left. */
 void usb_probe_reset(struct usb_probe *probe);
 
+/** A request to be executed, if opts.deferred. */
+struct usb_probe_job {
+    uint8_t request[SIM_PROBE_MAX_PACKET];
+    size_t length;
+    bool queued; /**< it had come before the last reply was fetched */
+};
+
+/** Next request; none other is taken or handed out until usb_probe_finish(). False: there is none.
+ */
+bool usb_probe_take_job(struct usb_probe *probe, struct usb_probe_job *ret_job);
+/** Execute it. Uses the board only: other calls may go on meanwhile, except usb_probe_reset(). */
+void usb_probe_compute(
+    struct usb_probe *probe, const struct usb_probe_job *job, struct sim_link_batch *batch);
+enum sim_link_result usb_probe_finish(
+    struct usb_probe *probe, int64_t now_us, struct sim_link_batch *batch);
+
+/** A request is being executed or waits for it, or replies wait to be fetched. */
+bool usb_probe_busy(const struct usb_probe *probe);
+/** A request waits to be executed. */
+bool usb_probe_has_job(const struct usb_probe *probe);
+
 /** True while the probe takes no more: it holds as many replies as it has buffers, or a fault. */
 bool usb_probe_naks(struct usb_probe *probe, int64_t now_us);
 
 /** v2: one OUT transfer, executed at once when it ends a request. @p end_marked: the host's
- * controller appends an empty packet if the last one is full. Never SIM_LINK_BUSY after
- * usb_probe_naks() said no. */
-enum sim_link_result usb_probe_bulk_out(
-    struct usb_probe *probe, int64_t now_us, const uint8_t *data, size_t length, bool end_marked);
+ * controller appends an empty packet if the last one is full. @p early: the host sent it while
+ * usb_probe_busy(). Never SIM_LINK_BUSY after usb_probe_naks() said no. */
+enum sim_link_result usb_probe_bulk_out(struct usb_probe *probe, int64_t now_us,
+    const uint8_t *data, size_t length, bool end_marked, bool early);
 
 /** How one IN transfer stands. */
 enum usb_probe_in {
@@ -91,7 +114,7 @@ enum usb_probe_in usb_probe_bulk_in(
 
 /** v1: one output report, without its id, as long as the host made it. */
 enum sim_link_result usb_probe_report_out(
-    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length);
+    struct usb_probe *probe, int64_t now_us, const uint8_t *report, size_t length, bool early);
 
 /** v1: next input report; 0 when there is none. */
 size_t usb_probe_report_in(

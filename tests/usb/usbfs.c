@@ -36,6 +36,7 @@ struct usbfs_urb {
     UMockdevIoctlData *buffer; /**< NULL: empty */
     UMockdevIoctlClient *owner;
     size_t have; /**< IN: bytes so far */
+    bool early;  /**< sent before the last reply was fetched */
     bool done;
     int status;
 };
@@ -164,7 +165,7 @@ static void run_out(struct usb_node *node, struct usbfs_urb *urb)
     const uint8_t *data = urb->buffer != NULL ? urb->buffer->data : nothing;
     size_t length = urb->buffer != NULL ? (size_t)urb->buffer->data_len : 0;
     bool end_marked = (host_urb(urb)->flags & USBDEVFS_URB_ZERO_PACKET) != 0;
-    switch (usb_probe_bulk_out(node->probe, now_us, data, length, end_marked)) {
+    switch (usb_probe_bulk_out(node->probe, now_us, data, length, end_marked, urb->early)) {
     case SIM_LINK_STALLED:
         finish(urb, -EPIPE);
         break;
@@ -224,6 +225,9 @@ static void run_bulk(struct usb_node *node)
             moved = moved || urb->done;
         }
     }
+    if (!node->gone) {
+        usb_node_work(node);
+    }
 }
 
 /* --- ioctls --- */
@@ -237,6 +241,18 @@ static bool has_endpoint(const struct usb_node *node, const struct usbdevfs_urb 
         usb_probe_get_opts(node->probe)->hid ? USBDEVFS_URB_TYPE_INTERRUPT : USBDEVFS_URB_TYPE_BULK;
     return urb->type == type &&
            (urb->endpoint == USB_ENDPOINT_OUT || urb->endpoint == USB_ENDPOINT_IN);
+}
+
+/* An OUT transfer is not taken yet. */
+static bool out_waits(const struct usb_node *node)
+{
+    for (const GList *at = node->urbs->head; at != NULL; at = at->next) {
+        const struct usbfs_urb *urb = at->data;
+        if (!urb->done && !is_in(urb)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Take over one transfer. Returns 0 or an errno. */
@@ -259,6 +275,7 @@ static int submit(struct usb_node *node, UMockdevIoctlClient *client, UMockdevIo
     struct usbfs_urb *urb = g_new0(struct usbfs_urb, 1);
     urb->data = data;
     urb->owner = g_object_ref(client);
+    urb->early = usb_probe_busy(node->probe) || out_waits(node);
     urb->buffer = umockdev_ioctl_data_resolve(
         data, G_STRUCT_OFFSET(struct usbdevfs_urb, buffer), (gsize)host->buffer_length, NULL);
     g_queue_push_tail(node->urbs, urb);
@@ -347,6 +364,7 @@ static int claim(struct usb_node *node, UMockdevIoctlClient *client)
         return EBUSY;
     }
     if (node->claimed_by == NULL) {
+        usb_node_quiet(node);
         node->claimed_by = g_object_ref(client);
         usb_probe_opened(node->probe);
     }
@@ -413,6 +431,7 @@ static int simple_ioctl(
         sim_link_clear_stall(usb_probe_link(node->probe));
         return 0;
     case USBDEVFS_RESET:
+        usb_node_quiet(node);
         usb_probe_reset(node->probe);
         return 0;
     case USBDEVFS_SUBMITURB:
