@@ -15,6 +15,8 @@ enum prov_site_state {
     PROV_SITE_ENDED,
 };
 
+#define PROV_LAST_LINE_SIZE 256
+
 struct prov_line;
 
 /** One probe with its board, worked by one thread. */
@@ -24,7 +26,8 @@ struct prov_site {
     const char *url;
     pthread_t thread;
     enum prov_site_state state;
-    enum lpa_step_id step; /**< for the progress line */
+    enum lpa_step_id step; /**< for the progress line; NONE: nothing to show */
+    int64_t began_us;      /**< start of work on the board */
     bool has_chip;         /**< chip_id is that of the board at work, or of the batch's one board */
     uint8_t chip_id[PROTO_CHIP_ID_SIZE];
 };
@@ -41,10 +44,11 @@ struct prov_line {
     size_t site_count;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool closing;   /**< no further board */
-    bool progress;  /**< a progress line is on the terminal */
-    bool on_screen; /**< stdout is a terminal */
-    int64_t began_us;
+    bool closing;                    /**< no further board */
+    bool on_screen;                  /**< stdout is a terminal */
+    bool colour;                     /**< and takes colours */
+    const char *prompt;              /**< what the operator is asked; NULL while nothing is asked */
+    char drawn[PROV_LAST_LINE_SIZE]; /**< progress and prompt as they stand on the last line */
     uint64_t passed, failed, errors;
     enum base_status first_error; /**< status of the first ERROR or UNKNOWN */
 };
@@ -60,8 +64,14 @@ void prov_show_unit(struct prov_line *line, const struct prov_site *site, const 
 void prov_show_site_error(
     struct prov_line *line, const struct prov_site *site, const struct base_err *err);
 
-/** Rewrite or remove the progress line; called with the lock held. */
-void prov_show_progress(struct prov_line *line, bool visible);
+/**
+ * Show the prompt, and on a terminal before it what sites that have been at work for more than a
+ * second do, on the last line. Writes only what has changed. Called with the lock held.
+ */
+void prov_draw(struct prov_line *line);
+
+/** Leave the last line empty, or go to a new one, for what is printed next; with the lock held. */
+void prov_erase(struct prov_line *line);
 
 /** The lot's books: the KMS's counts, and its open units against this station's journal. */
 BASE_MUST_CHECK

@@ -8,6 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define PROGRESS_AFTER_US INT64_C(1000000)
+#define WIDTH_DEFAULT     80
+#define TILE_WIDTH        14 /* columns of a big PASS or FAIL */
 
 /* --- boards --- */
 
@@ -76,6 +82,44 @@ static json_t *unit_json(
     return object;
 }
 
+static const char *colour_of(const struct prov_line *line, enum lpa_result result)
+{
+    if (!line->colour) {
+        return "";
+    }
+    return result == LPA_RESULT_PASS   ? "\033[1;30;42m"
+           : result == LPA_RESULT_FAIL ? "\033[1;37;41m"
+                                       : "\033[1;30;43m";
+}
+
+/* One row of a tile: the word in its middle, or nothing. */
+static void print_row(const struct prov_line *line, enum lpa_result result, const char *word)
+{
+    int length = (int)strlen(word);
+    int left = (TILE_WIDTH - length) / 2;
+    const char *edge = line->colour ? " " : length == 0 ? "+" : "|";
+    const char *rule = line->colour ? "              " : "--------------";
+    printf("%s%s", colour_of(line, result), edge);
+    if (length == 0) {
+        printf("%s", rule);
+    } else {
+        printf("%*s%s%*s", left, "", word, TILE_WIDTH - left - length, "");
+    }
+    printf("%s%s  ", edge, line->colour ? "\033[0m" : "");
+}
+
+/* Big enough to be seen from the other side of the table. */
+static void print_tile(const struct prov_line *line, const struct prov_site *site,
+    const struct lpa_unit *unit, const char *chip, const char *eui, int64_t duration_us)
+{
+    print_row(line, unit->result, "");
+    printf("site %zu  %s\n", site->number, site->url);
+    print_row(line, unit->result, lpa_result_name(unit->result));
+    printf("chip %s  DevEUI %s\n", chip, eui);
+    print_row(line, unit->result, "");
+    printf("%.1f s\n", (double)duration_us / 1e6);
+}
+
 static void print_unit(const struct prov_line *line, const struct prov_site *site,
     const struct lpa_job *job, int64_t duration_us)
 {
@@ -84,15 +128,14 @@ static void print_unit(const struct prov_line *line, const struct prov_site *sit
     char eui[17];
     hex_or_dash(unit->chip_id, 8, chip);
     hex_or_dash(unit->dev_eui, 8, eui);
-    bool pass = unit->result == LPA_RESULT_PASS;
-    const char *colour = !line->on_screen                  ? ""
-                         : pass                            ? "\033[1;30;42m"
-                         : unit->result == LPA_RESULT_FAIL ? "\033[1;37;41m"
-                                                           : "\033[1;30;43m";
-    printf("%-22s  %-16s  %-16s  %s%s%-7s%s  %6.1f s\n", site->url, chip, eui, colour,
-        line->on_screen ? " " : "", lpa_result_name(unit->result), line->on_screen ? "\033[0m" : "",
-        (double)duration_us / 1e6);
-    if (!pass) {
+    if (line->on_screen && !line->args->batch) {
+        print_tile(line, site, unit, chip, eui, duration_us);
+    } else {
+        printf("%-22s  %-16s  %-16s  %s%s%-7s%s  %6.1f s\n", site->url, chip, eui,
+            colour_of(line, unit->result), line->colour ? " " : "", lpa_result_name(unit->result),
+            line->colour ? "\033[0m" : "", (double)duration_us / 1e6);
+    }
+    if (unit->result != LPA_RESULT_PASS) {
         printf("    at %s: %s\n    next: %s\n", lpa_step_name(job->failure.step),
             job->failure.err.message, job->failure.next);
     }
@@ -104,12 +147,13 @@ void prov_show_unit(struct prov_line *line, const struct prov_site *site, const 
 {
     struct base_err err = { 0 };
     count(line, job->unit.result, job->failure.err.status);
-    prov_show_progress(line, false);
+    prov_erase(line);
     if (!line->args->json) {
         print_unit(line, site, job, duration_us);
     } else if (prov_print_json(unit_json(site, job, duration_us), &err) != BASE_OK) {
         base_log(&line->app->log, BASE_LOG_ERROR, "%s", err.message);
     }
+    prov_draw(line);
 }
 
 void prov_show_site_error(
@@ -119,7 +163,7 @@ void prov_show_site_error(
     struct lpa_failure failure = { .err = *err };
     lpa_failure_classify(&failure);
     count(line, LPA_RESULT_ERROR, err->status);
-    prov_show_progress(line, false);
+    prov_erase(line);
     if (line->args->json) {
         (void)!prov_print_json(
             json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "type", "site", "site", site->url, "result",
@@ -129,25 +173,79 @@ void prov_show_site_error(
     }
     printf("%-22s  %-16s  %-16s  ERROR\n    %s\n    next: %s\n", site->url, "-", "-", err->message,
         failure.next);
+    prov_draw(line);
 }
 
-void prov_show_progress(struct prov_line *line, bool visible)
+static size_t screen_width(void)
 {
-    if (!line->on_screen || (!visible && !line->progress)) {
+    struct winsize size = { .ws_col = 0 };
+    int failed = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    size_t width = failed == 0 && size.ws_col > 1 ? size.ws_col - 1U : WIDTH_DEFAULT - 1U;
+    return width < PROV_LAST_LINE_SIZE ? width : PROV_LAST_LINE_SIZE - 1;
+}
+
+/* Sites that fit into @p room; the seconds are left out beside a prompt, because redrawing hides
+ * what the operator has typed so far. */
+static size_t write_progress(const struct prov_line *line, size_t room, char *text)
+{
+    int64_t now_us = base_clock_mono_us(line->app->clock);
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < line->site_count; i++) {
+        const struct prov_site *site = &line->sites[i];
+        int64_t busy_us = now_us - site->began_us;
+        char part[64];
+        if (site->state != PROV_SITE_WORKING || site->step == LPA_STEP_NONE ||
+            busy_us <= PROGRESS_AFTER_US) {
+            continue;
+        }
+        int length = snprintf(part, sizeof(part), "%ssite %zu: %s", used == 0 ? "" : "  ",
+            site->number, lpa_step_name(site->step));
+        if (line->prompt == NULL) {
+            length += snprintf(part + length, sizeof(part) - (size_t)length, " %lld s",
+                (long long)(busy_us / 1000000));
+        }
+        if (used + (size_t)length > room) {
+            break;
+        }
+        memcpy(text + used, part, (size_t)length + 1);
+        used += (size_t)length;
+    }
+    return used;
+}
+
+void prov_draw(struct prov_line *line)
+{
+    static const char bar[] = " | ";
+    char text[PROV_LAST_LINE_SIZE] = "";
+    const char *prompt = line->prompt != NULL ? line->prompt : "";
+    size_t width = screen_width();
+    size_t fixed = strlen(prompt) + (line->prompt != NULL ? sizeof(bar) - 1 : 0);
+    size_t used = 0;
+    if (line->on_screen && fixed < width) {
+        used = write_progress(line, width - fixed, text);
+    }
+    (void)snprintf(text + used, sizeof(text) - used, "%s%s",
+        used > 0 && line->prompt != NULL ? bar : "", prompt);
+    if (strcmp(text, line->drawn) == 0) {
         return;
     }
-    printf("\r\033[K");
-    line->progress = visible;
-    size_t shown = 0;
-    for (size_t i = 0; visible && i < line->site_count && shown < 6; i++) {
-        const struct prov_site *site = &line->sites[i];
-        if (site->state == PROV_SITE_WORKING) {
-            printf(
-                "%ssite %zu: %s", shown == 0 ? "" : "  ", site->number, lpa_step_name(site->step));
-            shown++;
-        }
+    if (line->drawn[0] != '\0') {
+        printf("\r\033[K"); /* on a screen only: elsewhere the prompt alone is drawn, once */
     }
+    printf("%s", text);
     (void)fflush(stdout);
+    memcpy(line->drawn, text, sizeof(text));
+}
+
+void prov_erase(struct prov_line *line)
+{
+    if (line->drawn[0] == '\0') {
+        return;
+    }
+    printf(line->on_screen ? "\r\033[K" : "\n");
+    (void)fflush(stdout);
+    line->drawn[0] = '\0';
 }
 
 /* --- books --- */

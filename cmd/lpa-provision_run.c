@@ -3,6 +3,7 @@
 #include "cmd/lpa-provision_line.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROGRESS_AFTER_US INT64_C(1000000)
 #define PROGRESS_EVERY_MS 250
 
 /* A signal handler can reach nothing else. */
@@ -135,6 +135,7 @@ static void work_board(struct prov_site *site, struct worker *w)
     }
     release_board(site);
     (void)pthread_mutex_lock(&line->lock);
+    site->step = LPA_STEP_NONE;
     prov_show_unit(line, site, &job, base_clock_mono_us(line->app->clock) - began_us);
     (void)pthread_mutex_unlock(&line->lock);
     lpa_job_done(&job);
@@ -150,6 +151,7 @@ static bool wait_for_board(struct prov_site *site)
     bool go = site->state == PROV_SITE_GO;
     if (go) {
         site->state = PROV_SITE_WORKING;
+        site->began_us = base_clock_mono_us(line->app->clock);
     }
     (void)pthread_mutex_unlock(&line->lock);
     return go;
@@ -215,9 +217,9 @@ static void watch_batch(struct prov_line *line)
     (void)pthread_mutex_lock(&line->lock);
     while (sites_left(line) != 0) {
         wait_a_little(line);
-        int64_t busy_us = base_clock_mono_us(line->app->clock) - line->began_us;
-        prov_show_progress(line, busy_us > PROGRESS_AFTER_US && sites_left(line) != 0);
+        prov_draw(line);
     }
+    prov_erase(line);
     (void)pthread_mutex_unlock(&line->lock);
 }
 
@@ -231,38 +233,70 @@ static size_t pick_site(const struct prov_line *line, const char *answer)
     return number >= 1 && number <= line->site_count ? (size_t)number : 0;
 }
 
+/* Wait for a line of the operator, keeping progress and prompt up to date. False: no more. */
+static bool read_answer(struct prov_line *line, size_t size, char *ret_answer)
+{
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    int ready = 0;
+    while (ready == 0) {
+        (void)pthread_mutex_lock(&line->lock);
+        bool over = sites_left(line) == 0 || prov_stop_asked();
+        prov_draw(line);
+        (void)pthread_mutex_unlock(&line->lock);
+        if (over) {
+            return false;
+        }
+        ready = poll(&input, 1, PROGRESS_EVERY_MS);
+    }
+    if (ready < 0 || fgets(ret_answer, (int)size, stdin) == NULL) {
+        return false; /* a signal, or the terminal is gone */
+    }
+    (void)pthread_mutex_lock(&line->lock);
+    line->drawn[0] = '\0'; /* Enter has ended the line */
+    (void)pthread_mutex_unlock(&line->lock);
+    return true;
+}
+
+static void take_answer(struct prov_line *line, const char *answer)
+{
+    size_t number = pick_site(line, answer);
+    if (number == 0) {
+        printf("Type a number from 1 to %zu.\n", line->site_count);
+        return;
+    }
+    struct prov_site *site = &line->sites[number - 1];
+    if (site->state != PROV_SITE_IDLE) {
+        printf("Site %zu is still at work.\n", number);
+        return;
+    }
+    site->state = PROV_SITE_GO;
+    (void)pthread_cond_broadcast(&line->changed);
+    while (line->site_count == 1 &&
+           (site->state == PROV_SITE_GO || site->state == PROV_SITE_WORKING)) {
+        wait_a_little(line);
+        prov_draw(line);
+    }
+}
+
 /* A line of the operator: the number of a site with a new board, or Enter where there is one. */
 static void ask_boards(struct prov_line *line)
 {
     char answer[32];
-    for (;;) {
+    const char *prompt = line->site_count == 1
+                             ? "Put in the next board and press Enter (q ends): "
+                             : "Put in a board, type its site's number (q ends): ";
+    bool more = true;
+    while (more) {
         (void)pthread_mutex_lock(&line->lock);
-        bool over = sites_left(line) == 0 || prov_stop_asked();
-        printf(line->site_count == 1 ? "Put in the next board and press Enter (q ends): "
-                                     : "Put in a board, type its site's number and Enter "
-                                       "(q ends): ");
-        (void)fflush(stdout);
+        line->prompt = prompt;
         (void)pthread_mutex_unlock(&line->lock);
-        if (over || fgets(answer, sizeof(answer), stdin) == NULL || answer[0] == 'q') {
-            break;
-        }
+        more = read_answer(line, sizeof(answer), answer) && answer[0] != 'q';
         (void)pthread_mutex_lock(&line->lock);
-        size_t number = pick_site(line, answer);
-        if (number == 0) {
-            printf("Type a number from 1 to %zu.\n", line->site_count);
-        } else if (line->sites[number - 1].state != PROV_SITE_IDLE) {
-            printf("Site %zu is still at work.\n", number);
-        } else {
-            line->sites[number - 1].state = PROV_SITE_GO;
-            (void)pthread_cond_broadcast(&line->changed);
+        line->prompt = NULL;
+        if (more) {
+            take_answer(line, answer);
         }
-        while (
-            line->site_count == 1 && number == 1 &&
-            (line->sites[0].state == PROV_SITE_GO || line->sites[0].state == PROV_SITE_WORKING)) {
-            wait_a_little(line);
-            prov_show_progress(line, true);
-        }
-        prov_show_progress(line, false);
+        prov_erase(line);
         (void)pthread_mutex_unlock(&line->lock);
     }
 }
@@ -284,7 +318,6 @@ static enum base_status start_sites(
 static enum base_status work_line(struct prov_line *line, struct base_err *err)
 {
     size_t started = 0;
-    line->began_us = base_clock_mono_us(line->app->clock);
     enum base_status status = start_sites(line, &started, err);
     if (status == BASE_OK && line->args->batch) {
         watch_batch(line);
@@ -489,7 +522,9 @@ static void init_line(struct prov_line *line, struct prov_app *app, const struct
 {
     line->app = app;
     line->args = args;
+    const char *no_colour = getenv("NO_COLOR");
     line->on_screen = isatty(STDOUT_FILENO) != 0 && !args->json;
+    line->colour = line->on_screen && (no_colour == NULL || no_colour[0] == '\0');
     (void)pthread_mutex_init(&line->lock, NULL);
     (void)pthread_cond_init(&line->changed, NULL);
     line->site_count = args->probe_count;

@@ -267,14 +267,14 @@ class Line:
 
     # -- what people and other programs read ----------------------------------------------------------------------
 
-    def terminal(self):
-        board = self.board()
-        shown = b""
+    def at_terminal(self, boards, answers, **environment):
+        """What an operator sees who types each answer when its cue has come since the last one; and the exit code."""
         pid, terminal = pty.fork()
         if pid == 0:
-            os.execv(program("lpa-provision"), [program("lpa-provision"), "run", "--dir", self.station, "--lot", "TOFU",
-                                                "--image", self.lab.image, "--probe", board.url])
-        answers = [(b"q ends", b"\n"), (b"PASS", b"q\n")]
+            probes = [word for board in boards for word in ("--probe", board.url)]
+            os.execve(program("lpa-provision"), [program("lpa-provision"), "run", "--dir", self.station, "--lot", "TOFU",
+                                                 "--image", self.lab.image, *probes], {**os.environ, **environment})
+        shown, seen = b"", 0
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if not select.select([terminal], [], [], 0.5)[0]:
@@ -286,14 +286,34 @@ class Line:
             if not part:
                 break
             shown += part
-            if answers and answers[0][0] in shown:
-                os.write(terminal, answers.pop(0)[1])
+            while answers and answers[0][0] in shown[seen:]:
+                cue, answer = answers.pop(0)
+                seen = shown.index(cue, seen) + len(cue)
+                os.write(terminal, answer)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(terminal)
-        text = shown.decode(errors="replace")
+        return code, shown.decode(errors="replace")
+
+    def terminal(self):
+        board = self.board()
+        code, text = self.at_terminal([board], [(b"q ends", b"\n"), (b"q ends", b"q\n")], NO_COLOR="")
         expect(code == EXIT_OK and "PASS" in text and "lot TOFU: granted" in text, f"exit {code}: {text}")
         expect(board.uid in text, f"the chip id is shown: {text}")
+        expect("\033[1;30;42m" in text, f"PASS is green: {text!r}")
         board.off()
+
+    def terminal_of_two(self):
+        """A result leaves the prompt's line, and the prompt comes again below it; no colour where none is wanted."""
+        boards = [self.board(), self.board()]
+        code, text = self.at_terminal(boards, [(b"q ends): ", b"2\n"), (b"PASS", b""), (b"q ends): ", b"1\n"),
+                                               (b"PASS", b""), (b"q ends): ", b"q\n")], NO_COLOR="1")
+        expect(code == EXIT_OK and text.count("PASS") == 2, f"exit {code}: {text!r}")
+        expect("\033[1" not in text and "\033[0m" not in text, f"no colours: {text!r}")
+        for row in text.replace("\r\033[K", "\n").splitlines():
+            expect(not ("PASS" in row and "q ends" in row), f"a result on a prompt's line: {row!r}")
+        expect(text.rindex("q ends") > text.rindex("PASS"), f"the prompt comes again: {text!r}")
+        for board in boards:
+            board.off()
 
     def no_terminal(self):
         result = self.tool("lpa-provision", "run", "--dir", self.station, "--lot", "TOFU", "--image", self.lab.image,
@@ -381,6 +401,7 @@ CASES = [
     ("SIGTERM between two steps", Line.terminated), ("a journal rebuilt from the KMS", Line.rebuilt_journal),
     ("a log rolled back", Line.rolled_back), ("one program at a time", Line.one_at_a_time), ("one board at two sites", Line.same_board),
     ("an unknown setting", Line.bad_config), ("an operator at a terminal", Line.terminal),
+    ("an operator with two sites", Line.terminal_of_two),
     ("no terminal and no --batch", Line.no_terminal), ("the code is not echoed", Line.no_echo), ("doctor", Line.doctor),
     ("exports", Line.exports), ("logout", Line.logged_out),
 ]
