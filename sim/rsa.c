@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Numbers of 2048 bits, least significant word first. Simple rather than fast: nothing secret here,
- * and one verification is a few milliseconds. */
+/* Numbers of 2048 bits, least significant word first. Nothing here is secret. */
 
 #define WORDS (SIM_RSA_BYTES / 4)
 
@@ -53,33 +52,71 @@ static void add_modulo(struct number *a, const struct number *b, const struct nu
         subtract(a, n);
 }
 
+/* Montgomery: a * b / 2^2048 mod n (Koc, Acar, Kaliski 1996, the CIOS method). @p inverse is
+ * -1 / n mod 2^32. */
 static struct number multiply(
-    const struct number *a, const struct number *b, const struct number *n)
+    const struct number *a, const struct number *b, const struct number *n, uint32_t inverse)
 {
-    struct number product = { { 0 } };
-    for (unsigned bit = WORDS * 32; bit-- > 0;) {
-        struct number twice = product;
-        add_modulo(&product, &twice, n);
-        if ((b->word[bit / 32] >> (bit % 32) & 1U) != 0)
-            add_modulo(&product, a, n);
+    uint32_t t[WORDS + 2] = { 0 };
+    for (unsigned i = 0; i < WORDS; i++) {
+        uint64_t carry = 0;
+        for (unsigned j = 0; j < WORDS; j++) {
+            carry += (uint64_t)a->word[j] * b->word[i] + t[j];
+            t[j] = (uint32_t)carry;
+            carry >>= 32;
+        }
+        carry += t[WORDS];
+        t[WORDS] = (uint32_t)carry;
+        t[WORDS + 1] = (uint32_t)(carry >> 32);
+        uint32_t m = t[0] * inverse;
+        carry = ((uint64_t)m * n->word[0] + t[0]) >> 32;
+        for (unsigned j = 1; j < WORDS; j++) {
+            carry += (uint64_t)m * n->word[j] + t[j];
+            t[j - 1] = (uint32_t)carry;
+            carry >>= 32;
+        }
+        carry += t[WORDS];
+        t[WORDS - 1] = (uint32_t)carry;
+        t[WORDS] = t[WORDS + 1] + (uint32_t)(carry >> 32);
     }
+    struct number product;
+    memcpy(product.word, t, sizeof(product.word));
+    if (t[WORDS] != 0 || !less(&product, n))
+        subtract(&product, n);
     return product;
+}
+
+static uint32_t negative_inverse(uint32_t odd)
+{
+    uint32_t inverse = 1;
+    for (unsigned i = 0; i < 5; i++) /* Newton: the number of right bits doubles */
+        inverse *= 2 - odd * inverse;
+    return ~inverse + 1;
 }
 
 static struct number power(
     const struct number *base, const uint8_t *exponent, size_t length, const struct number *n)
 {
-    struct number result = { { 1 } };
+    uint32_t inverse = negative_inverse(n->word[0]);
+    struct number one = { { 1 } };
+    struct number shifted = *base; /* base * 2^2048 mod n */
+    struct number result = one;    /* 2^2048 mod n: one in this form */
+    for (unsigned bit = 0; bit < WORDS * 32; bit++) {
+        struct number twice = shifted;
+        add_modulo(&shifted, &twice, n);
+        twice = result;
+        add_modulo(&result, &twice, n);
+    }
     bool started = false;
     for (size_t bit = length * 8; bit-- > 0;) {
         if (started)
-            result = multiply(&result, &result, n);
+            result = multiply(&result, &result, n, inverse);
         if ((exponent[bit / 8] >> (bit % 8) & 1U) != 0) {
-            result = multiply(&result, base, n);
+            result = multiply(&result, &shifted, n, inverse);
             started = true;
         }
     }
-    return result;
+    return multiply(&result, &one, n, inverse);
 }
 
 bool sim_rsa_verify(const uint8_t modulus[SIM_RSA_BYTES], const uint8_t *exponent,

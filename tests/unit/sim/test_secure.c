@@ -39,7 +39,7 @@ static void put_toc2(struct sim_chip *chip, uint32_t flags)
     sim_chip_test_write_toc2(chip, flags, APP, 1);
     die_poke(chip, TOC2 + 0x20, 1);
     die_poke(chip, TOC2 + 0x24, KEY);
-    die_poke(chip, TOC2 + 0x1FC, sim_chip_test_toc2_crc(chip) << 16);
+    die_poke(chip, TOC2 + 0x1FC, (uint32_t)sim_chip_test_toc2_crc(chip) << 16);
 }
 
 /* Application, key and TOC2 on a fresh die. */
