@@ -14,6 +14,8 @@
 #define STATUS_RANGE      0xF000000EU
 #define STATUS_BAD_ARGS   0xF000000FU
 #define STATUS_NOT_ASLEEP 0xF0000019U
+#define STATUS_UID        0xF00000B3U
+#define STATUS_SIGNATURE  0xF00000B4U
 #define STATUS_FACTORY    0xF00000B5U
 #define STATUS_FUSE_FAIL  0xF00000CBU
 #define STATUS_ARGUMENT   0xF00000CFU
@@ -21,6 +23,10 @@
 #define FUSE_FACTORY_HASH 0x2CU
 #define FUSE_FIRST        0x14U /* below: factory and trim */
 #define FUSE_CUSTOMER     0x40U
+#define FUSE_LIFECYCLE    0x2BU
+#define RMA_OBJECT        0x14U
+#define RMA_COMMAND       0x120028F0U
+#define RMA_SIGNATURE     256U
 #define HASH_SIZE         16U
 #define MAX_OBJECTS       30U
 
@@ -180,6 +186,32 @@ static void check_factory_hash(struct sim_chip *chip)
     chip->call.result = same ? STATUS_OK : STATUS_FACTORY;
 }
 
+/* Object size, command id, unique id, signature by the key of TOC2; in force after a reset. */
+static void transition_to_rma(struct sim_chip *chip)
+{
+    const uint8_t *toc2 = sim_boot_toc2(chip);
+    const uint8_t *id = chip->nvm.sflash + 0x600;
+    uint32_t object = chip->call.block + 4;
+    uint32_t length = RMA_OBJECT + RMA_SIGNATURE;
+    chip->call.result = STATUS_NOT_NOW;
+    if (!sim_srom_is_secure(chip))
+        return;
+    chip->call.result = STATUS_BAD_ARGS;
+    if (chip->call.block == 0 || !sim_srom_client_may(chip, object, length, SIM_PERM_READ))
+        return;
+    const uint8_t *bytes = chip->ram + (object - SIM_RAM_BASE);
+    if (sim_mem_get32(bytes) != RMA_OBJECT || sim_mem_get32(bytes + 4) != RMA_COMMAND)
+        return;
+    chip->call.result = STATUS_UID;
+    if (memcmp(bytes + 8, id, 11) != 0)
+        return;
+    chip->call.result = STATUS_SIGNATURE;
+    if (toc2 == NULL ||
+        !sim_secure_signature_good(chip, toc2, bytes, RMA_OBJECT, bytes + RMA_OBJECT))
+        return;
+    chip->call.result = sim_efuse_blow(chip, FUSE_LIFECYCLE, 3) ? STATUS_OK : STATUS_FUSE_FAIL;
+}
+
 static void soft_reset(struct sim_chip *chip)
 {
     if ((chip->call.opcode >> 1 & 0x7FU) == 0) {
@@ -217,8 +249,10 @@ bool sim_srom_info_call(struct sim_chip *chip)
     case 0x27:
         check_factory_hash(chip);
         return true;
-    case 0x28: /* the way to RMA is not offered: a documented refusal */
-    case 0x29:
+    case 0x28:
+        transition_to_rma(chip);
+        return true;
+    case 0x29: /* how the ports open again has no source: a documented refusal */
         chip->call.result = STATUS_NOT_NOW;
         return true;
     case 0x30: /* supply of the flash controller: accepted, without effect on a model without one */

@@ -417,6 +417,42 @@ static void test_calls_in_secure(void **state)
     assert_int_equal(die_call_finish(chip), 0xA013E207U);
 }
 
+static uint32_t ask_rma(struct sim_chip *chip)
+{
+    die_poke(chip, BLOCK, 0x28000000U);
+    die_call_start(chip, BLOCK);
+    (void)die_call_finish(chip);
+    return die_peek(chip, BLOCK);
+}
+
+static void test_transition_to_rma(void **state)
+{
+    static const struct setup setup = { .lifecycle = LC_SECURE };
+    struct sim_chip *chip = *state;
+    uint8_t lifecycle = 0;
+    make(chip, &setup);
+    die_run_us(chip, 1500);
+    open_ports(chip);
+    assert_true(sim_chip_test_write(chip, BLOCK + 4, vector_rma_object, 20));
+    assert_true(sim_chip_test_write(chip, BLOCK + 24, vector_rma_signature, 256));
+    assert_int_equal(ask_rma(chip), 0xF00000CBU); /* the supply is 3.3 V */
+    sim_chip_set_vddio_mv(chip, 2500);
+    die_poke(chip, BLOCK + 24, 0);
+    assert_int_equal(ask_rma(chip), 0xF00000B4U); /* signature */
+    die_poke(chip, BLOCK + 12, 0);
+    assert_int_equal(ask_rma(chip), 0xF00000B3U); /* another chip's object */
+    die_poke(chip, BLOCK + 8, 0);
+    assert_int_equal(ask_rma(chip), 0xF000000FU);
+    assert_true(sim_chip_test_write(chip, BLOCK + 4, vector_rma_object, 20));
+    assert_true(sim_chip_test_write(chip, BLOCK + 24, vector_rma_signature, 256));
+    assert_int_equal(ask_rma(chip), 0xA0000000U);
+    assert_true(sim_chip_test_read(chip, FUSES + 0x2B, &lifecycle, 1));
+    assert_int_equal(lifecycle, LC_RMA);
+    cycle(chip);
+    die_run_us(chip, 30000);
+    assert_false(sim_chip_swd_connected(chip));
+}
+
 /* The way of the tools from NORMAL to SECURE, by system calls alone; the fuses need 2.5 V. */
 static void blow(struct sim_chip *chip, uint32_t byte, uint8_t value, uint32_t expected)
 {
@@ -489,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_normal_restriction, die_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_every_secure_restriction, die_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_calls_in_secure, die_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_transition_to_rma, die_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_transition, die_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_one_way_registers, die_setup, die_teardown),
     };
