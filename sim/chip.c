@@ -238,14 +238,16 @@ void sim_chip_run_until(struct sim_chip *chip, uint64_t time_ps)
                 continue;
             break; /* a test's stop */
         }
-        if (!whole || now < limit) { /* yielded: something changed */
-            if (earlier(now, limit) > chip->time_ps)
-                chip->time_ps = earlier(now, limit);
+        if (now < limit) { /* yielded: something changed */
+            if (now > chip->time_ps)
+                chip->time_ps = now;
             continue;
         }
         if (limit > chip->time_ps)
             chip->time_ps = limit;
-        if (due <= limit)
+        if (!whole) /* a core planned something with its last instruction */
+            next = next_event(chip);
+        if (chip->event_ps[next] <= limit)
             fire(chip, next);
     }
     settle(chip);

@@ -234,6 +234,26 @@ static void test_interleaving_is_exact(void **state)
     sim_chip_free(sliced);
 }
 
+/* System calls one after the other from the CM4: events of the ROM fall between the slices. */
+static void test_calls_are_exact(void **state)
+{
+    static const uint16_t code[] = { 0x4C06, 0x6820, 0x0FC1, 0xD0FC, 0x4905, 0x60E1, 0x2101, 0x60A1,
+        0x6920, 0x0FC1, 0xD1FC, 0x68E6, 0xE7F3, 0x0000, 0x0020, 0x4023, 0x0101, 0x0000 };
+    struct sim_chip *chip = *state;
+    struct sim_chip *sliced = NULL;
+    load_cm4(chip, CM4_BASE, code, 18);
+    die_write(chip, 0x40231008U, 0x00070000U);
+    power(chip, 3);
+    assert_int_equal(sim_chip_fork(chip, &sliced, NULL), BASE_OK);
+    die_run_us(chip, 3000);
+    for (unsigned i = 0; i < 75000; i++) /* one clock edge at a time */
+        sim_chip_run_until(sliced, sim_chip_time_ps(sliced) + 40000);
+    assert_int_equal(sim_chip_time_ps(chip), sim_chip_time_ps(sliced));
+    assert_same(chip, sliced);
+    assert_true(sim_chip_test_core(chip, SIM_AP_CM0).instructions > 100);
+    sim_chip_free(sliced);
+}
+
 /* Two loops of the same length in step: neither core gains an edge on the other. */
 static void test_cores_keep_step(void **state)
 {
@@ -369,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_system_call, parked_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_events, parked_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_interleaving_is_exact, parked_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_calls_are_exact, parked_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_cores_keep_step, parked_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_debug_port, parked_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_debug_power, parked_setup, die_teardown),
