@@ -90,7 +90,8 @@ enum base_status prg_kitprog_check_voltage(struct prg_link *link, struct base_er
     if (status != BASE_OK || (millivolt >= PRG_VOLTAGE_MIN_MV && millivolt <= PRG_VOLTAGE_MAX_MV)) {
         return status;
     }
-    status = base_err_set(err, BASE_E_TARGET, "KitProg", millivolt,
+    /* Wires, supply or fixture: it says nothing against the chip. */
+    status = base_err_set(err, BASE_E_LINK, "KitProg", millivolt,
         "the target's supply is %u.%02u V; a PSoC 6 needs 1.71 to 3.60 V: check its power and the "
         "probe's VTARG wire, or let the probe supply it (lpa-probe power on)",
         (unsigned)(millivolt / 1000), (unsigned)(millivolt % 1000 / 10));

@@ -28,7 +28,7 @@ enum base_status prg_kitprog_voltage(
 /**
  * Refuse a target that is not supplied as it should be. BASE_OK where the probe cannot measure.
  *
- * @return BASE_OK; BASE_E_TARGET code "voltage", detail = millivolt; errors of the probe
+ * @return BASE_OK; BASE_E_LINK code "voltage", detail = millivolt; errors of the probe
  */
 BASE_MUST_CHECK
 enum base_status prg_kitprog_check_voltage(struct prg_link *link, struct base_err *err);

@@ -81,7 +81,7 @@ struct prg_psoc6_acquire_opts {
  *
  * @param opts  NULL = defaults
  * @return BASE_OK with the outcome in @p ret_outcome; BASE_E_LINK, BASE_E_PROTO: the probe failed;
- * BASE_E_TARGET code "voltage"
+ * BASE_E_LINK code "voltage"
  */
 BASE_MUST_CHECK
 enum base_status prg_psoc6_acquire(struct prg_psoc6 *chip,

@@ -160,10 +160,9 @@ static void refuses_a_wrong_supply(void **state)
     static const struct {
         const char *answer;
         enum base_status status;
-    } rows[] = { { "8400010000", BASE_E_TARGET }, { "840001ad06", BASE_E_TARGET },
+    } rows[] = { { "8400010000", BASE_E_LINK }, { "840001ad06", BASE_E_LINK },
         { "840001ae06", BASE_OK }, { "840001e40c", BASE_OK }, { "840001100e", BASE_OK },
-        { "840001110e", BASE_E_TARGET }, { "8480010000", BASE_E_TARGET },
-        { "8400", BASE_E_PROTO } };
+        { "840001110e", BASE_E_LINK }, { "8480010000", BASE_E_TARGET }, { "8400", BASE_E_PROTO } };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct kit kit = { .voltage = rows[i].answer };
