@@ -56,10 +56,12 @@ def scalar_of(pem_path):
 
 
 def seed_of(path):
-    """The seed in a signed-note key file: the last field is base64 of type and seed."""
+    """The seed in a signed-note key file, PRIVATE+KEY+name+hash+data; data is base64 of type and seed, plus signs and all."""
     with open(path) as file:
-        field = file.read().strip().split("+")[-1]
-    return base64.b64decode(field + "=" * (-len(field) % 4))[1:33], field
+        field = file.read().strip().split("+", 4)[4]
+    seed = base64.b64decode(field + "=" * (-len(field) % 4))[1:]
+    expect(len(seed) == 32, f"a seed of 32 bytes in {path}")
+    return seed, field
 
 
 class Secret:
@@ -235,6 +237,10 @@ class Shift:
         with open(os.path.join(kms, "kek.key")) as file:
             kek = bytes.fromhex(file.read().split()[-1])
         found.append(Secret("KEK", needles_of(kek), (os.path.join(kms, "kek.key"),), ("lpa-kms",)))
+        # At home in the chip. In the KMS they are in clear for the moment of a grant only, and leave nothing behind.
+        for root in self.lab.roots():
+            found += [Secret("root key", needles_of(bytes.fromhex(root[which])), (self.board.file,), ("lpa-sim",))
+                      for which in ("app_key", "nwk_key") if root.get(which)]
         return found
 
 
@@ -244,6 +250,7 @@ def nothing_strays():
         shift.work()
         secrets = shift.secrets()
         expect(sum(secret.name == "session token" for secret in secrets) == 2, "two sessions were opened")
+        expect(any(secret.name == "root key" for secret in secrets), "a root key was granted")
         hits = shift.seen.hits(secrets)
         expect(not hits, "secrets went astray: " + "; ".join(hits[:12]))
         modes = [path for path in private_files(lab, shift.station) if os.lstat(path).st_mode & 0o077]
