@@ -328,8 +328,8 @@ static enum base_status write_image(
     enum prg_psoc6_change toc2 = PRG_PSOC6_UNCHANGED;
     enum base_status status = probe_session_acquire(session, err);
     if (status == BASE_OK) {
-        status =
-            prg_psoc6_program(session->chip, image, probe_session_progress, session, &change, err);
+        status = (session->changed ? prg_psoc6_update : prg_psoc6_program)(
+            session->chip, image, probe_session_progress, session, &change, err);
     }
     if (status == BASE_OK && session->toc2) {
         status = prg_psoc6_write_toc2(session->chip, &toc2, err);
@@ -481,7 +481,7 @@ static const struct cli_verb verbs[] = {
     { "read", "ADDRESS LENGTH -p URL [-o FILE] [--json]", run_read,
         "read memory of the running chip" },
     { "program",
-        "FILE -p URL [--base ADDRESS] [--format auto|elf|hex|bin] [--toc2] [--stay] "
+        "FILE -p URL [--base ADDRESS] [--format auto|elf|hex|bin] [--changed] [--toc2] [--stay] "
         "[--json]",
         run_program, "write an image to main flash, verify it, reset" },
     { "verify", "FILE -p URL [--base ADDRESS] [--format auto|elf|hex|bin] [--json]", run_verify,

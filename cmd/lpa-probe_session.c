@@ -19,6 +19,7 @@ enum option_id {
     OPTION_FORMAT,
     OPTION_ACQUIRE,
     OPTION_TOC2,
+    OPTION_CHANGED,
     OPTION_STAY,
     OPTION_CLOCK,
     OPTION_TRACE,
@@ -84,6 +85,9 @@ static enum base_status take_option(
     case OPTION_TOC2:
         session->toc2 = true;
         return BASE_OK;
+    case OPTION_CHANGED:
+        session->changed = true;
+        return BASE_OK;
     case OPTION_STAY:
         session->stay = true;
         return BASE_OK;
@@ -115,6 +119,7 @@ static enum base_status parse_options(
         { "format", required_argument, NULL, OPTION_FORMAT },
         { "acquire", no_argument, NULL, OPTION_ACQUIRE },
         { "toc2", no_argument, NULL, OPTION_TOC2 },
+        { "changed", no_argument, NULL, OPTION_CHANGED },
         { "stay", no_argument, NULL, OPTION_STAY },
         { "clock", required_argument, NULL, OPTION_CLOCK },
         { "trace", no_argument, NULL, OPTION_TRACE },

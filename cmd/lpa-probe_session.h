@@ -21,6 +21,7 @@ struct probe_session {
     bool json;
     bool acquire;
     bool toc2;
+    bool changed; /**< leave rows alone whose CRC is right already */
     bool stay;
     bool trace;         /**< show what goes over the wire */
     const char *record; /**< file for it; NULL = none */

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programming beside OpenOCD: the same image on the same simulated probe in the same run, in virtual time.
 
-    openocd.py USB_HOST BENCH_PROGRAM_URL [--sizes 16,64,512] [--json FILE]
+    openocd.py USB_HOST LPA_PROBE [--sizes 16,64,512] [--json FILE]
 
 Both tools are whole programs behind a mock USB host: OpenOCD as Debian ships it, with its own script for the
-chip, and the programmer of lpa-probe. Each is run once to connect alone, and the difference is what programming
-costs. OpenOCD verifies by code of its own on the chip, and last it verifies what the other one wrote. Exit code
+chip, and lpa-probe. OpenOCD is run once to connect alone, and the difference is what programming costs; of
+lpa-probe the whole run counts. OpenOCD verifies by code of its own on the chip, and last it verifies what the other one wrote. Exit code
 77: no OpenOCD here; 1: a ratio is below its target.
 """
 import argparse
@@ -68,9 +68,9 @@ def inside(arguments):
         connect = cost(openocd(backend, khz))
         whole = cost(openocd(backend, khz, f"flash write_image erase {image} 0x10000000 bin",
                              f"verify_image {image} 0x10000000 bin"))
-        ours = [arguments.program_url, url, str(khz * 1000)]
-        cost(ours + [other])
-        mine = cost(ours + [image])
+        ours = ["-p", url, "--clock", str(khz * 1000), "--format", "bin"]
+        cost([arguments.lpa_probe, "program", other, *ours])
+        mine = cost([arguments.lpa_probe, "program", image, *ours])
         cost(openocd(backend, khz, f"verify_image {image} 0x10000000 bin"))
     print(json.dumps({"connect": connect, "openocd": whole, "lpa": mine}))
 
@@ -78,14 +78,13 @@ def inside(arguments):
 def run(arguments, cable, kib):
     name, options, _, _, _, least = CABLES[cable]
     command = [arguments.usb_host, *options, "--", sys.executable, os.path.abspath(__file__), arguments.usb_host,
-               arguments.program_url, "--cable", str(cable), "--kib", str(kib)]
+               arguments.lpa_probe, "--cable", str(cable), "--kib", str(kib)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=1200, check=False)
     if done.returncode != 0:
         sys.exit(f"{name}, {kib} KiB: {done.stdout}")
     found = json.loads(done.stdout.strip().split("\n")[-1])
     theirs = {key: found["openocd"][key] - found["connect"][key] for key in found["openocd"]}
     mine = found["lpa"]
-    # Connecting is not taken off our side, and the target stands all the same.
     ratio = theirs["virtual_us"] / mine["virtual_us"]
     wanted = least.get(kib, 1)
     print(f"{name:28} {kib:4} KiB  OpenOCD {theirs['virtual_us'] / 1000:9.1f} ms {theirs['packets']:6} packets "
@@ -99,7 +98,7 @@ def run(arguments, cable, kib):
 def main():
     parser = argparse.ArgumentParser(description="Programming beside OpenOCD, in virtual time.")
     parser.add_argument("usb_host")
-    parser.add_argument("program_url")
+    parser.add_argument("lpa_probe")
     parser.add_argument("--sizes", default="16,64")
     parser.add_argument("--json")
     parser.add_argument("--cable", type=int)

@@ -222,6 +222,8 @@ static void programs_reads_and_erases(void **state)
     assert_int_equal(RUN(place, "verify", image, "-p", "URL"), 5);
     assert_int_equal(RUN(place, "program", image, "--toc2", "-p", "URL"), 0);
     assert_string_equal(place->out, "3000 bytes programmed and verified, TOC2 written\n");
+    assert_int_equal(RUN(place, "program", image, "--changed", "-p", "URL"), 0);
+    assert_string_equal(place->out, "3000 bytes were there already\n");
     assert_int_equal(RUN(place, "program", image, "--toc2", "-p", "URL", "--json"), 0);
     expect_out(place, "\"written\":false");
     assert_int_equal(RUN(place, "verify", image, "-p", "URL"), 0);
