@@ -260,6 +260,41 @@ static void test_a_torn_line_goes_only_when_nothing_covers_it(void **state)
     base_buf_done(&text);
 }
 
+/* Opening looks only at hashes below the signed checkpoint, and at the chain above it. */
+static void test_opening_finds_a_changed_record(void **state)
+{
+    struct bench *b = *state;
+    struct base_err err = { 0 };
+    struct base_buf text;
+    bench_write(b, 3);
+    struct lpa_audit *audit = bench_open(b, &err);
+    struct lpa_event event = bench_request();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(lpa_audit_append(audit, &event, &err), BASE_OK);
+    }
+    lpa_audit_close(audit);
+    bench_read(b, "000000000000.jsonl", &text);
+    for (unsigned i = 0; i < 5;
+         i++) { /* nothing covers or follows the sixth; the fourth names the third */
+        size_t at = line_at(&text, i) + 20;
+        text.data[at] ^= 1;
+        bench_put(b, "000000000000.jsonl", text.data, text.length);
+        text.data[at] ^= 1;
+        base_err_clear(&err);
+        assert_null(bench_open(b, &err));
+        assert_int_equal(err.status, BASE_E_AUDIT);
+        assert_string_equal(err.code, "log_damaged");
+        assert_non_null(strstr(err.message, i < 2 ? "checkpoint of 3" : "record "));
+    }
+    bench_put(b, "000000000000.jsonl", text.data, text.length);
+    base_err_clear(&err);
+    audit = bench_open(b, &err);
+    assert_non_null(audit);
+    assert_int_equal(lpa_audit_append(audit, &event, &err), BASE_OK);
+    lpa_audit_close(audit);
+    base_buf_done(&text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
 
 int main(void)
@@ -270,6 +305,7 @@ int main(void)
         TEST(test_a_rolled_back_log_is_a_gap_and_issues_nothing),
         TEST(test_a_forged_cosignature_is_refused),
         TEST(test_a_known_checkpoint_shows_a_roll_back),
+        TEST(test_opening_finds_a_changed_record),
         TEST(test_a_torn_line_goes_only_when_nothing_covers_it),
     };
     return cmocka_run_group_tests_name("lpa-audit-tamper", tests, NULL, NULL);
