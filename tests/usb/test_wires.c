@@ -151,6 +151,39 @@ static void serves_several_at_once(void **state)
     }
 }
 
+/* Whatever happens on one cable, the sessions on the others go on; and that one works again. */
+static void leaves_other_probes_alone(void **state)
+{
+    static const char *const faults[] = { "lose=4", "stall-in=3", "stall-out=3", "stale=5",
+        "short=4:1", "empty=4", "swap=3", "left-over=5", "bit-errors=1000000:7" };
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        char command[64];
+        pthread_t thread;
+        void *result = NULL;
+        struct base_err err = { .status = BASE_OK };
+        struct prg_link *link = open_port(scheme(state), "1-1");
+        struct prg_link *other = open_port(scheme(state), "1-2.3");
+        (void)snprintf(command, sizeof(command), "fault 0 %s", faults[i]);
+        assert_true(usb_control_send(command));
+        assert_int_equal(pthread_create(&thread, NULL, work, other), 0);
+        for (unsigned round = 0; round < 3; round++) {
+            base_err_clear(&err);
+            (void)!look(link, &err); /* well, or a clean end */
+        }
+        assert_int_equal(pthread_join(thread, &result), 0);
+        assert_ptr_equal(result, other);
+        prg_link_close(other);
+        prg_link_close(link);
+        assert_true(usb_control_send("clear-faults 0"));
+        base_err_clear(&err);
+        link = open_port(scheme(state), "1-1");
+        if (look(link, &err) != BASE_OK) {
+            fail_msg("%s after %s: %s", scheme(state), faults[i], err.message);
+        }
+        prg_link_close(link);
+    }
+}
+
 /* A second session on the same probe waits for the first one's end. */
 static void refuses_a_second_session(void **state)
 {
@@ -173,6 +206,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(carries_every_length, kind),
         cmocka_unit_test_prestate(tells_an_unplugged_probe, kind),
         cmocka_unit_test_prestate(serves_several_at_once, kind),
+        cmocka_unit_test_prestate(leaves_other_probes_alone, kind),
         cmocka_unit_test_prestate(refuses_a_second_session, kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
