@@ -37,6 +37,7 @@ static const struct row {
     { "wait", SIM_FAULT_WAIT, FORM_NUMBER_AMOUNT, "N:TIMES" },
     { "fault", SIM_FAULT_FAULT, FORM_NUMBER, "N" },
     { "no-ack", SIM_FAULT_NO_ACK, FORM_NUMBER_AMOUNT, "N:TIMES" },
+    { "stuck-low", SIM_FAULT_STUCK_LOW, FORM_NUMBER_AMOUNT, "N:TIMES" },
     { "write-fault", SIM_FAULT_WRITE_FAULT, FORM_NUMBER, "N" },
     { "power-cut", SIM_FAULT_POWER_CUT, FORM_CUT, "OP:before|during|after[:PATTERN]" },
     { "power-cut-clock", SIM_FAULT_POWER_CUT_CLOCK, FORM_NUMBER, "N" },

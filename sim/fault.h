@@ -25,10 +25,13 @@
  *   the SWD wire; N counts SWD packets from 1
  *     flip-bit=N:BIT       cycle BIT of packet N is inverted (0 = start bit)
  *     bit-errors=PPB:SEED  each cycle of a packet is inverted with PPB / 10^9
- *     wait=N:TIMES         packet N and those after it are answered WAIT, TIMES in all, 0 = for
- * ever fault=N              packet N is answered FAULT and a sticky error stands no-ack=N:TIMES
- * nobody answers packet N and those after it, TIMES in all, 0 = for ever write-fault=N packet N, if
- * it writes an AP, fails after it was answered OK the board
+ *     wait=N:TIMES         packet N and those after it are answered WAIT (*)
+ *     no-ack=N:TIMES       nobody answers packet N and those after it (*)
+ *     stuck-low=N:TIMES    the wire is held low during packet N and those after it (*)
+ *     fault=N              packet N is answered FAULT and a sticky error stands
+ *     write-fault=N        packet N, if it writes an AP, fails after it was answered OK
+ *                          (*) TIMES in all, 0 = for ever
+ *   the board
  *     power-cut=OP:before|during|after[:PATTERN]   around operation OP on flash or fuses
  *     power-cut-clock=N         at the Nth SWCLK cycle
  *     power-cut-instruction=N   before the CM0+ executes its Nth instruction
@@ -66,6 +69,7 @@ enum sim_fault_kind {
     SIM_FAULT_WAIT,
     SIM_FAULT_FAULT,
     SIM_FAULT_NO_ACK,
+    SIM_FAULT_STUCK_LOW,
     SIM_FAULT_WRITE_FAULT,
     SIM_FAULT_POWER_CUT,
     SIM_FAULT_POWER_CUT_CLOCK,

@@ -52,6 +52,7 @@ void sim_probe_clear_faults(struct sim_probe *probe)
     sim_probe_set_fault(probe, NULL);
     probe->wire_fault_count = 0;
     probe->error_ppb = 0;
+    probe->stuck_low = 0;
     probe->swd.forced_silence = 0;
     probe->swd.forced_waits = 0;
     probe->swd.forced_fault = false;
@@ -83,6 +84,9 @@ static void strike(struct sim_probe *probe, const struct sim_fault *fault)
     case SIM_FAULT_NO_ACK:
         probe->swd.forced_silence = times(fault->amount);
         break;
+    case SIM_FAULT_STUCK_LOW:
+        probe->stuck_low = times(fault->amount);
+        break;
     case SIM_FAULT_WRITE_FAULT:
         probe->swd.forced_write_fault = true;
         break;
@@ -110,6 +114,14 @@ void probe_fault_transfer(struct sim_probe *probe)
         } else {
             i++;
         }
+    }
+}
+
+void probe_fault_transfer_end(struct sim_probe *probe)
+{
+    probe->flip_in = -1;
+    if (probe->stuck_low > 0 && probe->stuck_low != SIM_SWD_FOR_EVER) {
+        probe->stuck_low--;
     }
 }
 

@@ -103,6 +103,7 @@ struct sim_probe {
     uint64_t error_ppb; /**< of cycles inverted at random, in parts per billion */
     uint64_t error_random;
     uint64_t flipped_bits;
+    uint32_t stuck_low; /**< SWD packets during which the wire is held low, this one included */
     uint64_t cut_clock; /**< SWCLK cycle at which the target loses its supply, 0 none */
 
     /* KitProg3 and MiniProg4. */
@@ -151,6 +152,9 @@ bool probe_swd_read_swdio(const struct sim_probe *probe);
 
 /** An SWD packet begins. */
 void probe_fault_transfer(struct sim_probe *probe);
+
+/** It is over. */
+void probe_fault_transfer_end(struct sim_probe *probe);
 
 /** Before each SWCLK cycle. True: what is on the wire is inverted. */
 bool probe_fault_cycle(struct sim_probe *probe);

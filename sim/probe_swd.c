@@ -6,6 +6,11 @@
 static bool clock_bit(struct sim_probe *probe, bool bit, bool drive)
 {
     bool flip = probe_fault_cycle(probe);
+    if (probe->stuck_low > 0) {
+        (void)sim_swd_clock(&probe->swd, false, true);
+        probe->swclk = true;
+        return false;
+    }
     bool level = sim_swd_clock(&probe->swd, bit != flip, drive);
     probe->swclk = true;
     /* What the host drives is damaged on its way to the target, the rest on its way to the host. */
@@ -145,7 +150,7 @@ uint8_t probe_swd_transfer(struct sim_probe *probe, uint8_t request, uint32_t *d
     }
     probe->swdio_driven = true;
     probe->swdio = true;
-    probe->flip_in = -1;
+    probe_fault_transfer_end(probe);
     return ack;
 }
 

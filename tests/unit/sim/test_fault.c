@@ -57,6 +57,7 @@ static void understood(void **state)
         { "wait=9:0", { SIM_FAULT_WAIT, 9, 0, SIM_CUT_NONE } },
         { "fault=9", { SIM_FAULT_FAULT, 9, 0, SIM_CUT_NONE } },
         { "no-ack=9:1", { SIM_FAULT_NO_ACK, 9, 1, SIM_CUT_NONE } },
+        { "stuck-low=9:2", { SIM_FAULT_STUCK_LOW, 9, 2, SIM_CUT_NONE } },
         { "write-fault=9", { SIM_FAULT_WRITE_FAULT, 9, 0, SIM_CUT_NONE } },
         { "power-cut=12:before", { SIM_FAULT_POWER_CUT, 12, 0, SIM_CUT_BEFORE } },
         { "power-cut=12:during:0xFF", { SIM_FAULT_POWER_CUT, 12, 0xFF, SIM_CUT_DURING } },

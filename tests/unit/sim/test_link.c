@@ -386,6 +386,21 @@ static void nobody_answers(void **state)
     assert_int_equal(reply[2], 1);
 }
 
+static void wire_held_low(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t reply[SIM_LINK_REPLY_MAX];
+    plan(f, "stuck-low=1:2");
+    for (int i = 0; i < 2; i++) {
+        TRANSFER(f, reply, 0x05, 0, 1, 0x02);
+        assert_int_equal(reply[1], 0);
+        assert_int_equal(reply[2], 0); /* not "OK": no bit of it is set */
+    }
+    TRANSFER(f, reply, 0x12, 64, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00);
+    TRANSFER(f, reply, 0x05, 0, 1, 0x02);
+    assert_int_equal(reply[2], 1);
+}
+
 static void write_that_fails_later(void **state)
 {
     struct fixture *f = *state;
@@ -458,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wait_storm, powered, done),
         cmocka_unit_test_setup_teardown(fault_in_a_run_of_reads, powered, done),
         cmocka_unit_test_setup_teardown(nobody_answers, powered, done),
+        cmocka_unit_test_setup_teardown(wire_held_low, powered, done),
         cmocka_unit_test_setup_teardown(write_that_fails_later, powered, done),
         cmocka_unit_test_setup_teardown(bit_errors_come_at_their_rate, powered, done),
         cmocka_unit_test_setup_teardown(supply_fails_at_a_clock, powered, done),

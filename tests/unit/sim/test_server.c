@@ -290,6 +290,35 @@ static void planned_cut_ends_the_connection(void **state)
     stop(f);
 }
 
+static void planned_faults_of_replies(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t ask[] = { 0x00, 0xFE };
+    static const char *const faults[] = { "late=1:50", "duplicate=2", "empty=3", "nak=4:50",
+        "stall-out=5" };
+    static const size_t lengths[] = { 3, 3, 3, 0, 3, 3 }; /* of what arrives, in order */
+    uint8_t bytes[128];
+    uint8_t answer[64];
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct sim_fault fault;
+        assert_int_equal(sim_fault_parse(faults[i], &fault, NULL), BASE_OK);
+        assert_int_equal(sim_link_add_fault(f->link, &fault, NULL), BASE_OK);
+    }
+    int fd = dial(f);
+    size_t length = 0;
+    for (int i = 0; i < 6; i++) { /* the fifth is lost */
+        length += frame(bytes + length, ask, sizeof(ask));
+    }
+    int64_t start_us = base_clock_mono_us(base_clock_system());
+    send_bytes(fd, bytes, length);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        assert_int_equal(receive_frame(fd, answer, sizeof(answer)), lengths[i]);
+    }
+    assert_true(base_clock_mono_us(base_clock_system()) - start_us >= 50000);
+    (void)close(fd);
+    stop(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pieces_and_several_at_once, start, finish),
         cmocka_unit_test_setup_teardown(survives_rubbish_and_waiting_clients, start, finish),
         cmocka_unit_test_setup_teardown(silent_and_many_answers, start, finish),
+        cmocka_unit_test_setup_teardown(planned_faults_of_replies, start, finish),
         cmocka_unit_test_setup_teardown(planned_cut_ends_the_connection, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
