@@ -5,6 +5,7 @@
  *
  * usage: test_unicorn [--cases N] [--seconds N] [--seed N] [--soak]
  *
+ * LPA_SECONDS limits the time; 0 makes ten million cases of the hundred thousand, as --soak does.
  * Prints cases and disagreements by class. Ends with 1 on a disagreement that no rule excuses, or
  * when a bug planted on our side (SBC executed as ADC, and others) stays unseen.
  */
@@ -23,6 +24,7 @@
 #define CODE_SLOTS  2048U
 #define SLOT_SIZE   32U
 #define STACK_TOP   0x08005000U
+#define SOAK_CASES  10000000U
 #define SHOW_FIRST  10U
 
 struct instruction_class {
@@ -575,10 +577,13 @@ static bool planted_bugs_are_seen(uint64_t seed)
 int main(int argc, char **argv)
 {
     uint64_t cases = 100000, seed = 20261124;
-    double seconds = 0;
+    const char *limit = getenv("LPA_SECONDS");
+    double seconds = limit != NULL ? strtod(limit, NULL) : 0;
+    if (limit != NULL && seconds <= 0)
+        cases = SOAK_CASES;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--soak") == 0) {
-            cases = 10000000;
+            cases = SOAK_CASES;
         } else if (strcmp(argv[i], "--cases") == 0 && i + 1 < argc) {
             cases = strtoull(argv[++i], NULL, 0);
         } else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {

@@ -6,6 +6,8 @@
  *
  * The image boots, opens its mailbox and is asked for its statement, which makes a key pair.
  *
+ * LPA_SECONDS=0 runs to the end of the statement, as --soak does.
+ *
  * usage: test_unicorn_image IMAGE [--instructions N] [--soak]
  */
 #include "tests/interop/unicorn_pair.h"
@@ -25,6 +27,7 @@
 #include "tests/support/desk.h"
 #include "tests/unit/device-fw/authority.h"
 
+#define SLICE         3000000U /* instructions; the whole statement is 32 million */
 #define COMPARE_EVERY 8192U
 /* Unicorn 2.0.1 loses a 1 KB page of RAM after some four million single steps (the page goes back
  * to what it held long ago while an instruction without memory access executes). */
@@ -239,7 +242,8 @@ static bool go(const struct desk_image *image, const struct authority *authority
 int main(int argc, char **argv)
 {
     const char *path = NULL;
-    uint64_t instructions = 3000000;
+    const char *limit = getenv("LPA_SECONDS");
+    uint64_t instructions = limit != NULL && strtod(limit, NULL) <= 0 ? UINT64_MAX : SLICE;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--soak") == 0)
             instructions = UINT64_MAX;
