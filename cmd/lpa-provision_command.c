@@ -9,7 +9,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #define TERM_GRACE_MS  2000
 #define FIRST_OF_OURS  3 /* behind the standard descriptors */
 #define COMMAND_LENGTH 1024
+#define LOOK_EVERY_US  5000
 
 extern char **environ;
 
@@ -116,25 +116,33 @@ static enum base_status read_line(const struct running *running, size_t max_leng
     return BASE_OK;
 }
 
+/* True: the command has ended, and @p ret_how says how. */
+static bool wait_for_end(const struct running *running, int *ret_how)
+{
+    for (;;) {
+        pid_t got = waitpid(running->child, ret_how, WNOHANG);
+        if (got == running->child || (got < 0 && errno != EINTR)) {
+            return true;
+        }
+        if (base_clock_mono_us(running->clock) >= running->end_us) {
+            return false;
+        }
+        base_clock_sleep_us(running->clock, LOOK_EVERY_US);
+    }
+}
+
 /* How the command ended, by itself or by us: nothing that we started stays behind. */
 static enum base_status finish(struct running *running, int wait_ms, struct base_err *err)
 {
     int how = 0;
-    bool ended = false;
-    int watched = pidfd_open(running->child, 0);
-    if (watched >= 0) {
-        ended = wait_for(running, watched);
-        if (!ended) {
-            (void)kill(running->child, SIGTERM);
-            running->end_us = base_clock_mono_us(running->clock) + TERM_GRACE_MS * US_PER_MS;
-            (void)wait_for(running, watched);
+    if (!wait_for_end(running, &how)) {
+        (void)kill(running->child, SIGTERM);
+        running->end_us = base_clock_mono_us(running->clock) + TERM_GRACE_MS * US_PER_MS;
+        if (!wait_for_end(running, &how)) {
             (void)kill(running->child, SIGKILL);
+            while (waitpid(running->child, &how, 0) < 0 && errno == EINTR) {
+            }
         }
-        (void)close(watched);
-    }
-    while (waitpid(running->child, &how, 0) < 0 && errno == EINTR) {
-    }
-    if (watched >= 0 && !ended) {
         return too_late(wait_ms, "did not end", err);
     }
     if (!WIFEXITED(how) || WEXITSTATUS(how) != 0) {
