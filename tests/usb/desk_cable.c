@@ -39,6 +39,13 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
     usb_host_preload(argv);
 }
 
+/* umockdev's folder goes with it. */
+__attribute__((destructor)) static void end(void)
+{
+    usb_host_free(cable.host);
+    cable.host = NULL;
+}
+
 static const char *kind(void)
 {
     const char *text = getenv("LPA_CABLE");
