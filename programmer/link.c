@@ -91,7 +91,7 @@ static enum base_status drain(struct prg_link *link, int64_t silence_us, struct 
             return base_err_set(err, status, cause.domain, cause.detail, "%s", cause.message);
         }
     }
-    return base_err_set(err, BASE_E_PROTO, "CMSIS-DAP", DRAIN_PACKETS,
+    return base_err_set(err, BASE_E_PROTO, "probe", DRAIN_PACKETS,
         "the probe sends without being asked; unplug it and plug it in again");
 }
 

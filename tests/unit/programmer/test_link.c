@@ -258,6 +258,42 @@ static void keeps_packets_in_flight(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------ a babbling probe
+ */
+
+static enum base_status babble(void *state, int64_t timeout_us, size_t size, uint8_t *ret_packet,
+    size_t *ret_length, struct base_err *err)
+{
+    (void)timeout_us;
+    (void)size;
+    (void)err;
+    ++*(unsigned *)state;
+    ret_packet[0] = 0;
+    *ret_length = 1;
+    return BASE_OK;
+}
+
+static void keep(void *state)
+{
+    (void)state;
+}
+
+static void refuses_a_probe_that_sends_unasked(void **state)
+{
+    (void)state;
+    static const struct prg_transport transport = {
+        .name = "babble", .settle_us = 20000, .collect = babble, .close = keep
+    };
+    unsigned packets = 0;
+    struct prg_wire wire = { &transport, &packets };
+    struct prg_link *link = NULL;
+    struct base_err err = { .status = BASE_OK };
+    assert_int_equal(prg_link_open_wire(&wire, NULL, &link, &err), BASE_E_PROTO);
+    assert_null(link);
+    assert_int_equal(packets, 64);
+    assert_non_null(strstr(err.message, "without being asked"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +306,7 @@ int main(void)
         cmocka_unit_test(poisons_and_resynchronises),
         cmocka_unit_test(stays_poisoned_when_resync_fails),
         cmocka_unit_test(keeps_packets_in_flight),
+        cmocka_unit_test(refuses_a_probe_that_sends_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
