@@ -105,6 +105,7 @@ static bool try_recover(struct prg_link *link, enum prg_dap_ack ack)
     }
     /* Clearing comes first: some parts fault even the read of CTRL/STAT while a flag is set. */
     prg_swd_queue_dp_write(link, PRG_DP_ABORT, PRG_ABORT_CLEAR);
+    prg_swd_queue_dp_write(link, PRG_DP_SELECT, 0);
     prg_swd_queue_dp_write(link, PRG_DP_CTRL_STAT, PRG_CTRL_POWER_REQUEST);
     prg_swd_queue_dp_read(link, PRG_DP_CTRL_STAT, flags);
     bool ok = prg_queue_flush(link, &ignored) == BASE_OK;
@@ -187,6 +188,8 @@ static enum base_status power_up(struct prg_link *link, struct base_err *err)
     for (unsigned i = 0; i < POWER_UP_TRIES; i++) {
         uint8_t flags[4];
         prg_swd_queue_dp_write(link, PRG_DP_ABORT, PRG_ABORT_CLEAR);
+        /* A line reset leaves SELECT as it was: another bank would hide CTRL/STAT. */
+        prg_swd_queue_dp_write(link, PRG_DP_SELECT, 0);
         prg_swd_queue_dp_write(link, PRG_DP_CTRL_STAT, PRG_CTRL_POWER_REQUEST);
         prg_swd_queue_dp_read(link, PRG_DP_CTRL_STAT, flags);
         enum base_status status = prg_queue_flush(link, err);
