@@ -11,7 +11,9 @@ static bool parse(const uint8_t *desc, size_t length, struct prg_hid_report *ret
 {
     /* In memory of its own length, so that a byte too far is noticed. */
     uint8_t *copy = test_malloc(length + 1);
-    memcpy(copy + 1, desc, length);
+    if (length > 0) {
+        memcpy(copy + 1, desc, length);
+    }
     bool ok = prg_hid_report_parse(copy + 1, length, ret_report);
     test_free(copy);
     return ok;

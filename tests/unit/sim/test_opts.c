@@ -13,7 +13,8 @@
 static enum base_status parse(
     const char *const *words, struct sim_serve_opts *ret_opts, struct base_err *err)
 {
-    char text[MAX_ARGS][64] = { "serve" };
+    /* The options borrow their strings: these live until the next call. */
+    static char text[MAX_ARGS][64] = { "serve" };
     char *argv[MAX_ARGS] = { text[0] };
     int argc = 1;
     for (; words[argc - 1] != NULL; argc++) {
