@@ -6,6 +6,7 @@ Everything listens on loopback. Only processes started here are ended, each by i
 import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -297,8 +298,11 @@ class Relay:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.open += [client, server]
-            threading.Thread(target=self.pump, args=(client, server, self.on_request), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client, self.on_reply), daemon=True).start()
+            self.carry(client, server)
+
+    def carry(self, client, server):
+        threading.Thread(target=self.pump, args=(client, server, self.on_request), daemon=True).start()
+        threading.Thread(target=self.pump, args=(server, client, self.on_reply), daemon=True).start()
 
     def pump(self, source, sink, hook):
         try:
@@ -313,7 +317,11 @@ class Relay:
                 sink.sendall(data)
         except OSError:
             pass
-        for end in (source, sink):
+        self.hang_up(source, sink)
+
+    @staticmethod
+    def hang_up(*ends):
+        for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             with contextlib.suppress(OSError):
@@ -341,6 +349,40 @@ class TlsRelay(Relay):
 
     def wrap_client(self, client):
         return self.server_side.wrap_socket(client, server_side=True)
+
+    def carry(self, client, server):
+        """One thread for both directions: a TLS object must not be read and written at the same time."""
+        threading.Thread(target=self.shuttle, args=(client, server), daemon=True).start()
+
+    @staticmethod
+    def receive(source):
+        """What has arrived; None where it was no data, such as a session ticket."""
+        source.settimeout(0)
+        try:
+            return source.recv(65536)
+        except ssl.SSLWantReadError:
+            return None
+        finally:
+            source.settimeout(None)
+
+    def shuttle(self, client, server):
+        ways = {client: (server, self.on_request), server: (client, self.on_reply)}
+        try:
+            while True:
+                ready = [end for end in ways if end.pending()] or select.select(list(ways), [], [])[0]
+                for source in ready:
+                    sink, hook = ways[source]
+                    data = self.receive(source)
+                    if data is None:
+                        continue
+                    if data and hook is not None:
+                        data = hook(data)
+                    if not data:
+                        raise OSError("cut, or at its end")
+                    sink.sendall(data)
+        except (OSError, ValueError):  # a socket closed under select has no number
+            pass
+        self.hang_up(client, server)
 
     def connect(self):
         return self.client_side.wrap_socket(super().connect(), server_hostname="localhost")
