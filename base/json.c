@@ -48,9 +48,11 @@ enum base_status base_json_parse(
         return base_err_set(err, BASE_E_PROTO, "JSON", BASE_JSON_DEPTH_MAX,
             "the JSON text is nested more than %d deep", BASE_JSON_DEPTH_MAX);
     }
-    json_error_t fault;
+    /* The library leaves the fault as it is where the first allocation fails. */
+    json_error_t fault = { .text = "" };
     json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
-    if (value == NULL && json_error_code(&fault) == json_error_out_of_memory) {
+    if (value == NULL &&
+        (json_error_code(&fault) == json_error_out_of_memory || fault.text[0] == '\0')) {
         return base_err_set(err, BASE_E_NOMEM, "JSON", 0, "no memory for a JSON text");
     }
     if (value == NULL) {
