@@ -72,6 +72,7 @@ static void add_people(struct world *world)
         .trust = KMS_TRUST_TOFU,
         .target = 5,
         .allowance = 6,
+        .rate = 6,
         .created_us = now_us,
         .expires_us = INT64_MAX / 2 };
     const struct kms_tester tester = { .name = "alice", .role = KMS_ROLE_PROVISION };
