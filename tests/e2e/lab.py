@@ -273,9 +273,14 @@ class Relay:
         self.on_request, self.on_reply = on_request, on_reply
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.open = []
+        self.open, self.threads = [], []
         self.running = True
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.spawn(self.accept)
+
+    def spawn(self, target, *args):
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self.threads.append(thread)
+        thread.start()
 
     def wrap_client(self, client):
         return client
@@ -301,8 +306,8 @@ class Relay:
             self.carry(client, server)
 
     def carry(self, client, server):
-        threading.Thread(target=self.pump, args=(client, server, self.on_request), daemon=True).start()
-        threading.Thread(target=self.pump, args=(server, client, self.on_reply), daemon=True).start()
+        self.spawn(self.pump, client, server, self.on_request)
+        self.spawn(self.pump, server, client, self.on_reply)
 
     def pump(self, source, sink, hook):
         try:
@@ -328,10 +333,17 @@ class Relay:
                 end.close()
 
     def close(self):
+        """End all connections. A socket that another thread waits in is shut down first: closing alone would leave it
+        open in the kernel, and the peer with a connection on which nothing ever comes."""
         self.running = False
-        for end in [self.listener] + self.open:
-            with contextlib.suppress(OSError):
-                end.close()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        while self.threads:
+            self.hang_up(*self.open)
+            thread = self.threads.pop(0)
+            thread.join(20)
+            expect(not thread.is_alive(), "a thread of the relay does not end")
+        self.hang_up(self.listener, *self.open)
 
 
 class TlsRelay(Relay):
@@ -352,7 +364,7 @@ class TlsRelay(Relay):
 
     def carry(self, client, server):
         """One thread for both directions: a TLS object must not be read and written at the same time."""
-        threading.Thread(target=self.shuttle, args=(client, server), daemon=True).start()
+        self.spawn(self.shuttle, client, server)
 
     @staticmethod
     def receive(source):
