@@ -4,12 +4,12 @@
 #include "device-fw/bootloader/kdf.h"
 #include "device-fw/protocol/bytes.h"
 
-#define RECORD_VERSION 1U
+#define RECORD_VERSION 2U
 #define HASH_AT        476U
 #define COMMIT_AT      508U
 #define COMMIT_WORD    0x436F4D74U /* "CoMt" */
-#define ZEROS_AT       (BL_RECORD_INSTALLED_AT + BL_RECORD_INSTALLED_SIZE)
 #define INSTALLED_PAD  4U
+#define END_PAD        4U
 
 static const uint8_t magic[4] = { 'L', 'P', 'A', 'V' };
 
@@ -63,7 +63,11 @@ void bl_record_encode(const struct bl_record *record, uint8_t ret_row[BL_RECORD_
     proto_put(&at, record->authority_dh, sizeof(record->authority_dh));
     proto_put(&at, record->nonce, sizeof(record->nonce));
     encode_installed(&at, &record->installed);
-    proto_put_zeros(&at, HASH_AT - ZEROS_AT);
+    proto_put(&at, record->application_digest, sizeof(record->application_digest));
+    proto_put_u32(&at, record->application_floor);
+    proto_put_u32(&at, record->bootloader_floor);
+    proto_put(&at, record->services, sizeof(record->services));
+    proto_put_zeros(&at, END_PAD);
     bl_sha256(ret_row, HASH_AT, at);
     at += PROTO_HASH_SIZE;
     proto_put_u32(&at, COMMIT_WORD);
@@ -101,5 +105,10 @@ bool bl_record_decode(const uint8_t row[BL_RECORD_SIZE], struct bl_record *ret_r
     proto_take(&at, ret_record->authority_dh, sizeof(ret_record->authority_dh));
     proto_take(&at, ret_record->nonce, sizeof(ret_record->nonce));
     decode_installed(&at, &ret_record->installed);
+    at += INSTALLED_PAD;
+    proto_take(&at, ret_record->application_digest, sizeof(ret_record->application_digest));
+    ret_record->application_floor = proto_take_u32(&at);
+    ret_record->bootloader_floor = proto_take_u32(&at);
+    proto_take(&at, ret_record->services, sizeof(ret_record->services));
     return true;
 }

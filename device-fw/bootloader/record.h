@@ -9,13 +9,16 @@
  * Offset | size: 0 magic "LPAV" | 4 record version u8 | 5 vault state | 6 identity flags | 7 zero |
  * 8 sequence u32 | 12 chip id | 20 key version counter u32 | 24 DevNonce limit u32 | 28 identity
  * secret (32) | 60 identity public key (65) | 125 authority key id (8) | 133 static DH (32) | 165
- * nonce (16) | 181 installed part (139) | 320 zeros … 475 | 476 SHA-256 of 0 … 475 | 508 commit
- * word.
+ * nonce (16) | 181 installed part (139) | 320 application part (40) | 360 services part (112) | 472
+ * zeros (4) | 476 SHA-256 of 0 … 475 | 508 commit word.
  *
  * Installed part (BL_RECORD_INSTALLED_SIZE bytes, hashed in the receipt): 0 purpose | 1 LoRaWAN
  * version | 2 key mask | 3 envelope id (16) | 19 key version u32 | 23 DevEUI | 31 JoinEUI | 39
  * NwkKey (16) | 55 AppKey (16) | 71 SHA-256 of the envelope (32) | 103 receipt key (32) | 135
  * zeros (4). Counters lie outside, so that they may move without changing the receipt.
+ *
+ * Application part: 0 SHA-256 of the application at its first verification (32), zeros: none yet |
+ * 32 version floor u32 | 36 bootloader floor u32. The services part is theirs (device-fw/services).
  */
 
 #include "device-fw/protocol/layout.h"
@@ -26,6 +29,7 @@
 #define BL_RECORD_SIZE           PROTO_VAULT_HOME_SIZE
 #define BL_RECORD_INSTALLED_AT   181U
 #define BL_RECORD_INSTALLED_SIZE 139U
+#define BL_RECORD_SERVICES_SIZE  112U
 
 struct bl_installed {
     uint8_t purpose;         /**< enum proto_purpose; 0 before the first commit */
@@ -54,6 +58,10 @@ struct bl_record {
     uint8_t authority_dh[32];
     uint8_t nonce[PROTO_NONCE_SIZE];
     struct bl_installed installed;
+    uint8_t application_digest[PROTO_HASH_SIZE];
+    uint32_t application_floor;                /**< no older application starts */
+    uint32_t bootloader_floor;                 /**< no older bootloader works on this record */
+    uint8_t services[BL_RECORD_SERVICES_SIZE]; /**< opaque here */
 };
 
 /** Encode with hash and commit word. */

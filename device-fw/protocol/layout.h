@@ -35,6 +35,8 @@
 #define PROTO_ENVELOPE_SIZE        189U /**< header, enc (65), ciphertext (32) with tag (16) */
 #define PROTO_RECEIPT_SIZE         128U
 #define PROTO_RECEIPT_BODY_SIZE    96U
+#define PROTO_LOCK_ANSWER_SIZE     96U
+#define PROTO_LOCK_BODY_SIZE       64U
 #define PROTO_HELLO_SIZE           80U
 #define PROTO_JOIN_REQUEST_SIZE    23U
 
@@ -42,6 +44,8 @@
 #define PROTO_LABEL_ENVELOPE_INFO "lpa envelope v1"  /**< HPKE info */
 #define PROTO_LABEL_RECEIPT       "lpa receipt v1"   /**< HPKE exporter context, 32 bytes out */
 #define PROTO_LABEL_STATEMENT     "lpa statement v1" /**< HKDF salt of the statement key */
+/** HMAC-SHA-256 of this label under the receipt key is the key of the lock answer. */
+#define PROTO_LABEL_LOCK "lpa lock v1"
 
 enum proto_purpose {
     PROTO_PURPOSE_INSTALL = 1,

@@ -245,3 +245,37 @@ enum proto_status proto_receipt_decode(
     *ret_receipt = receipt;
     return PROTO_OK;
 }
+
+void proto_lock_answer_encode(
+    const struct proto_lock_answer *answer, uint8_t ret_bytes[PROTO_LOCK_ANSWER_SIZE])
+{
+    uint8_t *at = ret_bytes;
+
+    proto_put_u8(&at, PROTO_VERSION);
+    proto_put_u8(&at, PROTO_SUITE_P256);
+    proto_put_u8(&at, PROTO_VAULT_LOCKED);
+    proto_put_zeros(&at, 1);
+    proto_put(&at, answer->chip_id, sizeof(answer->chip_id));
+    proto_put_u32(&at, answer->key_version);
+    proto_put(&at, answer->envelope_id, sizeof(answer->envelope_id));
+    proto_put(&at, answer->record_hash, sizeof(answer->record_hash));
+    proto_put(&at, answer->mac, sizeof(answer->mac));
+}
+
+enum proto_status proto_lock_answer_decode(
+    const uint8_t *bytes, size_t length, struct proto_lock_answer *ret_answer)
+{
+    enum proto_status status = check_start(bytes, length, PROTO_LOCK_ANSWER_SIZE, true);
+    const uint8_t *at = bytes + 4;
+
+    if (status != PROTO_OK)
+        return status;
+    if (bytes[2] != PROTO_VAULT_LOCKED || bytes[3] != 0)
+        return PROTO_BAD_FIELD;
+    proto_take(&at, ret_answer->chip_id, sizeof(ret_answer->chip_id));
+    ret_answer->key_version = proto_take_u32(&at);
+    proto_take(&at, ret_answer->envelope_id, sizeof(ret_answer->envelope_id));
+    proto_take(&at, ret_answer->record_hash, sizeof(ret_answer->record_hash));
+    proto_take(&at, ret_answer->mac, sizeof(ret_answer->mac));
+    return PROTO_OK;
+}

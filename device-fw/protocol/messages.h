@@ -4,9 +4,10 @@
 
 /**
  * @file
- * Codecs of hello, statement, envelope and receipt: fixed layouts, integers big-endian.
- * Freestanding: bytes in, bytes out, no cryptography. Encoders cannot fail; decoders check length,
- * version, suite and reserved bytes and every enumerated field, and write nothing on failure.
+ * Codecs of hello, statement, envelope, receipt and lock answer: fixed layouts, integers
+ * big-endian. Freestanding: bytes in, bytes out, no cryptography. Encoders cannot fail; decoders
+ * check length, version, suite and reserved bytes and every enumerated field, and write nothing on
+ * failure.
  */
 
 #include "device-fw/protocol/layout.h"
@@ -89,6 +90,16 @@ struct proto_receipt {
     uint8_t mac[PROTO_MAC_SIZE];      /**< HMAC-SHA-256 over bytes 0 … 95 under the receipt key */
 };
 
+/** Offset | size: 0 version | 1 suite | 2 vault state (PROTO_VAULT_LOCKED) | 3 zero | 4 chip id |
+ * 12 key version u32 | 16 envelope id | 32 SHA-256 of the record, as in the receipt | 64 HMAC */
+struct proto_lock_answer {
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    uint32_t key_version;
+    uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
+    uint8_t record_hash[PROTO_HASH_SIZE];
+    uint8_t mac[PROTO_MAC_SIZE]; /**< HMAC-SHA-256 over bytes 0 … 63 under the lock key */
+};
+
 void proto_hello_encode(const struct proto_hello *hello, uint8_t ret_bytes[PROTO_HELLO_SIZE]);
 void proto_statement_encode(
     const struct proto_statement *statement, uint8_t ret_bytes[PROTO_STATEMENT_SIZE]);
@@ -96,6 +107,8 @@ void proto_envelope_header_encode(
     const struct proto_envelope_header *header, uint8_t ret_bytes[PROTO_ENVELOPE_HEADER_SIZE]);
 void proto_receipt_encode(
     const struct proto_receipt *receipt, uint8_t ret_bytes[PROTO_RECEIPT_SIZE]);
+void proto_lock_answer_encode(
+    const struct proto_lock_answer *answer, uint8_t ret_bytes[PROTO_LOCK_ANSWER_SIZE]);
 
 /* PROTO_OK, PROTO_BAD_LENGTH, PROTO_BAD_VERSION, PROTO_BAD_SUITE, PROTO_BAD_PURPOSE or
  * PROTO_BAD_FIELD. */
@@ -108,6 +121,8 @@ enum proto_status proto_envelope_decode(
     const uint8_t *bytes, size_t length, struct proto_envelope *ret_envelope);
 enum proto_status proto_receipt_decode(
     const uint8_t *bytes, size_t length, struct proto_receipt *ret_receipt);
+enum proto_status proto_lock_answer_decode(
+    const uint8_t *bytes, size_t length, struct proto_lock_answer *ret_answer);
 
 /** CRC-32 (IEEE 802.3, reflected, 0xEDB88320) over the words command (or status), length, sequence
  * and the payload. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: the messages between device and KMS: hello, statement, envelope, receipt, binding
- * block. What a decoder accepts, its encoder writes back byte for byte. */
+/* Fuzz target: the messages between device and KMS: hello, statement, envelope, receipt, lock
+ * answer, binding block. What a decoder accepts, its encoder writes back byte for byte. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -50,6 +50,16 @@ static void check_receipt(const uint8_t *data, size_t size)
     }
 }
 
+static void check_lock_answer(const uint8_t *data, size_t size)
+{
+    struct proto_lock_answer answer;
+    uint8_t again[PROTO_LOCK_ANSWER_SIZE];
+    if (proto_lock_answer_decode(data, size, &answer) == PROTO_OK) {
+        proto_lock_answer_encode(&answer, again);
+        FUZZ_CHECK(size == sizeof(again) && memcmp(again, data, size) == 0);
+    }
+}
+
 static void check_binding(const uint8_t *data, size_t size)
 {
     struct proto_binding binding;
@@ -68,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_statement(data, size);
     check_envelope(data, size);
     check_receipt(data, size);
+    check_lock_answer(data, size);
     check_binding(data, size);
     if (size >= 4) {
         (void)proto_status_text((uint32_t)data[0] << 24 | data[1]);

@@ -56,6 +56,7 @@ static void write_messages(struct seeds *seeds)
         .keys = PROTO_KEY_NWK | PROTO_KEY_APP,
         .key_version = 1 };
     struct proto_receipt receipt = { .purpose = PROTO_PURPOSE_INSTALL, .key_version = 1 };
+    struct proto_lock_answer lock_answer = { .key_version = 1 };
     struct proto_binding binding = { .flags = PROTO_FLAG_LAB, .minimum_protocol = PROTO_VERSION };
     uint8_t bytes[PROTO_BINDING_SIZE] = { 0 };
     statement.public_key[0] = 4;
@@ -66,6 +67,8 @@ static void write_messages(struct seeds *seeds)
     write_seed(seeds, "messages", "statement", bytes, PROTO_STATEMENT_SIZE);
     proto_receipt_encode(&receipt, bytes);
     write_seed(seeds, "messages", "receipt", bytes, PROTO_RECEIPT_SIZE);
+    proto_lock_answer_encode(&lock_answer, bytes);
+    write_seed(seeds, "messages", "lock-answer", bytes, PROTO_LOCK_ANSWER_SIZE);
     memset(bytes, 0, sizeof(bytes));
     proto_envelope_header_encode(&header, bytes);
     bytes[PROTO_ENVELOPE_HEADER_SIZE] = 4;

@@ -91,6 +91,17 @@ static struct proto_receipt make_receipt(void)
     return receipt;
 }
 
+static struct proto_lock_answer make_lock_answer(void)
+{
+    struct proto_lock_answer answer = { .key_version = 0x11223344 };
+
+    fill(answer.chip_id, PROTO_CHIP_ID_SIZE, 0x20);
+    fill(answer.envelope_id, PROTO_ENVELOPE_ID_SIZE, 0x10);
+    fill(answer.record_hash, PROTO_HASH_SIZE, 0x50);
+    fill(answer.mac, PROTO_MAC_SIZE, 0x70);
+    return answer;
+}
+
 static void hello_refuses_bad_bytes(void **state)
 {
     struct proto_hello hello = make_hello();
@@ -325,6 +336,59 @@ static void receipt_has_exact_bytes(void **state)
     assert_int_equal(ret.key_version, receipt.key_version);
 }
 
+static void lock_answer_refuses_bad_bytes(void **state)
+{
+    static const struct {
+        size_t at;
+        uint8_t value;
+        enum proto_status status;
+    } cases[] = {
+        { 0, 2, PROTO_BAD_VERSION },
+        { 1, 2, PROTO_BAD_SUITE },
+        { 2, PROTO_VAULT_COMMITTED, PROTO_BAD_FIELD },
+        { 2, PROTO_VAULT_ZEROISED, PROTO_BAD_FIELD },
+        { 3, 1, PROTO_BAD_FIELD },
+    };
+    struct proto_lock_answer answer = make_lock_answer();
+    struct proto_lock_answer ret;
+    uint8_t bytes[PROTO_LOCK_ANSWER_SIZE + 1] = { 0 };
+
+    (void)state;
+    memset(&ret, 0xEE, sizeof(ret));
+    proto_lock_answer_encode(&answer, bytes);
+    assert_int_equal(
+        proto_lock_answer_decode(bytes, PROTO_LOCK_ANSWER_SIZE - 1, &ret), PROTO_BAD_LENGTH);
+    assert_int_equal(
+        proto_lock_answer_decode(bytes, PROTO_LOCK_ANSWER_SIZE + 1, &ret), PROTO_BAD_LENGTH);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        proto_lock_answer_encode(&answer, bytes);
+        bytes[cases[i].at] = cases[i].value;
+        assert_int_equal(
+            proto_lock_answer_decode(bytes, PROTO_LOCK_ANSWER_SIZE, &ret), cases[i].status);
+    }
+    assert_int_equal(ret.chip_id[0], 0xEE);
+}
+
+static void lock_answer_has_exact_bytes(void **state)
+{
+    static const uint8_t start[36] = { 1, 1, 3, 0, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27,
+        0x11, 0x22, 0x33, 0x44, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1A,
+        0x1B, 0x1C, 0x1D, 0x1E, 0x1F, 0x50, 0x51, 0x52, 0x53 };
+    struct proto_lock_answer answer = make_lock_answer();
+    struct proto_lock_answer ret;
+    uint8_t bytes[PROTO_LOCK_ANSWER_SIZE];
+
+    (void)state;
+    memset(&ret, 0, sizeof(ret));
+    proto_lock_answer_encode(&answer, bytes);
+    assert_memory_equal(bytes, start, sizeof(start));
+    assert_int_equal(bytes[63], 0x6F);
+    assert_int_equal(bytes[64], 0x70);
+    assert_int_equal(bytes[95], 0x8F);
+    assert_int_equal(proto_lock_answer_decode(bytes, sizeof(bytes), &ret), PROTO_OK);
+    assert_memory_equal(&ret, &answer, sizeof(ret));
+}
+
 static void mailbox_crc_is_ieee(void **state)
 {
     static const uint8_t payload[] = { 'a', 'b', 'c' };
@@ -358,6 +422,8 @@ int main(void)
         cmocka_unit_test(envelope_takes_both_keys_and_zeroise),
         cmocka_unit_test(receipt_refuses_bad_bytes),
         cmocka_unit_test(receipt_has_exact_bytes),
+        cmocka_unit_test(lock_answer_refuses_bad_bytes),
+        cmocka_unit_test(lock_answer_has_exact_bytes),
         cmocka_unit_test(mailbox_crc_is_ieee),
         cmocka_unit_test(every_status_has_a_text),
     };

@@ -297,6 +297,38 @@ static void busy_rom_is_told(void **state)
 
 /* ---- what flash can hold ---- */
 
+/* Every field at its place, and nothing that the hash does not cover. */
+static void record_has_its_places(void **state)
+{
+    struct bl_record record;
+    struct bl_record again;
+    uint8_t row[BL_RECORD_SIZE];
+    uint8_t other[BL_RECORD_SIZE];
+
+    (void)state;
+    memset(&record, 0, sizeof(record));
+    record.state = PROTO_VAULT_COMMITTED;
+    memset(record.application_digest, 0xA1, sizeof(record.application_digest));
+    record.application_floor = 0x01020304;
+    record.bootloader_floor = 0x05060708;
+    memset(record.services, 0xA2, sizeof(record.services));
+    memset(record.installed.receipt_key, 0xA3, sizeof(record.installed.receipt_key));
+    bl_record_encode(&record, row);
+    assert_memory_equal(row, "LPAV\x02\x02", 6);
+    assert_int_equal(row[BL_RECORD_INSTALLED_AT + BL_RECORD_INSTALLED_SIZE - 5], 0xA3);
+    assert_int_equal(row[320], 0xA1);
+    assert_int_equal(row[351], 0xA1);
+    assert_memory_equal(row + 352, "\x01\x02\x03\x04\x05\x06\x07\x08\xA2", 9);
+    assert_memory_equal(row + 471, "\xA2\0\0\0\0", 5);
+    assert_memory_equal(row + 508, "CoMt", 4);
+    assert_true(bl_record_decode(row, &again));
+    bl_record_encode(&again, other);
+    assert_memory_equal(row, other, sizeof(row));
+    assert_memory_equal(&again.services, &record.services, sizeof(record.services));
+    row[4] = 1;
+    assert_false(bl_record_decode(row, &again));
+}
+
 static void foreign_record_is_refused(void **state)
 {
     uint8_t home[PROTO_VAULT_HOME_SIZE];
@@ -384,6 +416,7 @@ static void every_flipped_bit_of_one_home_is_repaired(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(record_has_its_places),
         TEST(foreign_record_is_refused),
         TEST(foreign_copy_beside_the_own_is_replaced),
         TEST(stale_second_home_never_wins),
