@@ -100,6 +100,8 @@ static const char *toc2_name(enum prg_psoc6_toc2 toc2)
         return "valid, another one";
     case PRG_PSOC6_TOC2_BAD:
         return "damaged";
+    case PRG_PSOC6_TOC2_SECURE:
+        return "with signature key, as for SECURE";
     }
     return "unknown";
 }

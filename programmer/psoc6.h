@@ -5,7 +5,7 @@
 /**
  * @file
  * PSoC 6 (CY8C61/62/63) over a probe: find, acquire, identify, SROM calls, flash, supervisory
- * flash, fuses (read only), reset.
+ * flash, fuses (read only), reset. What cannot be undone stands in psoc6_secure.h.
  *
  * Everything that changes flash keeps off the vault's rows (0x14000000 … and 0x100C0000 …) and off
  * every supervisory row outside the allowed list. Nothing irreversible is offered here.
@@ -225,6 +225,7 @@ enum prg_psoc6_toc2 {
     PRG_PSOC6_TOC2_OURS,      /**< what prg_psoc6_write_toc2() writes */
     PRG_PSOC6_TOC2_OTHER,     /**< valid, but another one */
     PRG_PSOC6_TOC2_BAD,       /**< wrong size, magic or CRC */
+    PRG_PSOC6_TOC2_SECURE,    /**< what prg_psoc6_rehearse_do() writes */
 };
 
 BASE_MUST_CHECK

@@ -31,6 +31,7 @@
 #define PSOC6_SFLASH_USER_END 0x16001000U
 #define PSOC6_SFLASH_KEY      0x16005A00U
 #define PSOC6_SFLASH_KEY_END  0x16006600U
+#define PSOC6_SFLASH_TOC1     0x16007800U
 #define PSOC6_SFLASH_TOC2     0x16007C00U
 #define PSOC6_SFLASH_RTOC2    0x16007E00U
 
@@ -60,22 +61,33 @@
 /* SROM opcodes. */
 #define SROM_SILICON_ID_FAMILY 0x00000001U
 #define SROM_SILICON_ID_CHIP   0x00000101U
+#define SROM_BLOW_FUSE_BIT     0x01000001U /* | byte in macro << 16 | macro << 12 | bit << 8 */
 #define SROM_READ_FUSE_BYTE    0x03000001U /* | byte << 8 */
 #define SROM_WRITE_ROW         0x05000100U
 #define SROM_PROGRAM_ROW       0x06000100U
 #define SROM_ERASE_SECTOR      0x14000100U
 #define SROM_ERASE_ROW         0x1C000100U
 #define SROM_ERASE_SUBSECTOR   0x1D000100U
+#define SROM_GENERATE_HASH     0x1E000000U /* gives four words of hash and the zero count */
+#define SROM_CHECK_FACTORY     0x27000001U
 #define SROM_ROW_FROM_SRAM     0x00000106U /* size code of 512 bytes, data in SRAM */
 #define SROM_STATUS_MASK       0xF0000000U
 #define SROM_SUCCESS           0xA0000000U
 
 /* [EFUSE] byte offsets */
-#define PSOC6_FUSE_DEAD0     0x27U
-#define PSOC6_FUSE_DEAD1     0x28U
-#define PSOC6_FUSE_SECURE0   0x29U
-#define PSOC6_FUSE_SECURE1   0x2AU
-#define PSOC6_FUSE_LIFECYCLE 0x2BU
+#define PSOC6_FUSE_SECURE_HASH  0x14U
+#define PSOC6_FUSE_SECURE_ZEROS 0x26U
+#define PSOC6_FUSE_DEAD0        0x27U
+#define PSOC6_FUSE_DEAD1        0x28U
+#define PSOC6_FUSE_SECURE0      0x29U
+#define PSOC6_FUSE_SECURE1      0x2AU
+#define PSOC6_FUSE_LIFECYCLE    0x2BU
+#define PSOC6_FUSE_FACTORY      0x2CU /* FACTORY_HASH, 16 bytes */
+
+#define PSOC6_LIFECYCLE_NORMAL       1U
+#define PSOC6_LIFECYCLE_SECURE_DEBUG 2U
+#define PSOC6_LIFECYCLE_SECURE       4U
+#define PSOC6_LIFECYCLE_RMA          8U
 
 /* SRAM used while the CM0+ is parked in ROM: argument block, ticket, two row buffers. */
 #define PSOC6_SCRATCH_ARGS   0x08003000U

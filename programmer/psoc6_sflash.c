@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "programmer/psoc6_private.h"
+#include "programmer/psoc6_secure.h"
 
 #define ROW PSOC6_ROW_BYTES
 
@@ -11,13 +12,17 @@
 #define TOC2_MAGIC_AT  0x04U
 #define TOC2_APP_AT    0x10U
 #define TOC2_FORMAT_AT 0x14U
+#define TOC2_COUNT_AT  0x20U /* of hash objects */
+#define TOC2_KEY_AT    0x24U
 #define TOC2_FLAGS_AT  0x1F8U
 #define TOC2_CRC_AT    0x1FCU
 #define TOC2_SIZE      0x1FCU
 #define TOC2_MAGIC     0x01211220U
 #define TOC2_CYPRESS   1U
-#define TOC2_CLOCK_50  2U         /* flags [1:0], BLE-2 */
-#define TOC2_WINDOW_20 (0U << 2U) /* flags [4:2] */
+#define TOC2_CLOCK_50  2U          /* flags [1:0], BLE-2 */
+#define TOC2_WINDOW_20 (0U << 2U)  /* flags [4:2] */
+#define TOC2_VALIDATE  (1U << 31U) /* flags: verify the application in NORMAL too */
+#define TOC1_MAGIC     0x01211219U
 
 /* CRC-16-CCITT, polynomial 0x1021, seed 0xFFFF, most significant bit first. */
 static uint16_t crc16(const uint8_t *data, size_t length)
@@ -41,6 +46,22 @@ void prg_psoc6_build_toc2(uint8_t ret_row[PRG_PSOC6_ROW_SIZE])
     base_put_le32(ret_row + TOC2_FORMAT_AT, TOC2_CYPRESS);
     base_put_le32(ret_row + TOC2_FLAGS_AT, TOC2_CLOCK_50 | TOC2_WINDOW_20);
     base_put_le32(ret_row + TOC2_CRC_AT, (uint32_t)crc16(ret_row, TOC2_SIZE) << 16);
+}
+
+void prg_psoc6_build_secure_toc2(uint8_t ret_row[PRG_PSOC6_ROW_SIZE])
+{
+    prg_psoc6_build_toc2(ret_row);
+    base_put_le32(ret_row + TOC2_COUNT_AT, 1);
+    base_put_le32(ret_row + TOC2_KEY_AT, PSOC6_SFLASH_KEY);
+    base_put_le32(ret_row + TOC2_FLAGS_AT, TOC2_CLOCK_50 | TOC2_WINDOW_20 | TOC2_VALIDATE);
+    base_put_le32(ret_row + TOC2_CRC_AT, (uint32_t)crc16(ret_row, TOC2_SIZE) << 16);
+}
+
+void prg_psoc6_factory_toc1(uint8_t ret_row[PRG_PSOC6_ROW_SIZE])
+{
+    memset(ret_row, 0, ROW);
+    base_put_le32(ret_row + TOC2_SIZE_AT, TOC2_SIZE);
+    base_put_le32(ret_row + TOC2_MAGIC_AT, TOC1_MAGIC);
 }
 
 static bool row_allowed(uint32_t address)
@@ -135,12 +156,16 @@ enum base_status prg_psoc6_read_toc2(
     if (status != BASE_OK) {
         return status;
     }
+    uint8_t secure[ROW];
     prg_psoc6_build_toc2(ours);
+    prg_psoc6_build_secure_toc2(secure);
     bool valid = base_get_le32(have + TOC2_SIZE_AT) == TOC2_SIZE &&
                  base_get_le32(have + TOC2_MAGIC_AT) == TOC2_MAGIC &&
                  base_get_le32(have + TOC2_CRC_AT) >> 16 == crc16(have, TOC2_SIZE);
     if (memcmp(have, ours, ROW) == 0) {
         *ret_toc2 = PRG_PSOC6_TOC2_OURS;
+    } else if (memcmp(have, secure, ROW) == 0) {
+        *ret_toc2 = PRG_PSOC6_TOC2_SECURE;
     } else if (memcmp(have, blank, ROW) == 0) {
         *ret_toc2 = PRG_PSOC6_TOC2_BLANK;
     } else {
