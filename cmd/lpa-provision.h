@@ -95,6 +95,9 @@ BASE_MUST_CHECK
 enum base_status prov_parse_chip(
     const char *text, uint8_t ret_chip_id[PROTO_CHIP_ID_SIZE], struct base_err *err);
 
+/** Vendor, product, serial number and firmware as an object. */
+json_t *prov_probe_json(const struct lpa_probe *probe);
+
 /** Print one JSON object as a line on stdout and release it; NULL prints nothing and fails. */
 BASE_MUST_CHECK
 enum base_status prov_print_json(json_t *object, struct base_err *err);

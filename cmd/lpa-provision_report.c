@@ -67,6 +67,9 @@ static json_t *unit_json(
         (json_int_t)unit->attempt, "duration_ms", (json_int_t)(duration_us / 1000), "grant_id",
         unit->grant_id[0] == '\0' ? NULL : unit->grant_id, "join_request",
         job->have_join_request ? join : NULL);
+    if (object != NULL && job->examined) {
+        (void)json_object_set_new(object, "probe", prov_probe_json(&unit->probe));
+    }
     const char *label = job->confirmation.label;
     if (object != NULL && unit->result == LPA_RESULT_PASS && label[0] != '\0') {
         (void)json_object_set_new(object, "label", json_string(label));

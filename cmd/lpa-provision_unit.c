@@ -47,6 +47,10 @@ static void print_row(const struct lpa_unit *unit)
     base_clock_format(unit->updated_wall_us, when);
     printf("journal  lot %s  state %s  result %s  attempt %u  DevEUI %s  at %.19sZ\n", unit->lot,
         lpa_state_name(unit->state), lpa_result_name(unit->result), unit->attempt, eui, when);
+    if (unit->probe.product[0] != '\0') {
+        printf("         probe %s %s, serial %s, firmware %s\n", unit->probe.vendor,
+            unit->probe.product, unit->probe.serial, unit->probe.firmware);
+    }
     if (unit->message[0] != '\0') {
         struct lpa_failure failure = { .err = { .status = BASE_E_TARGET } };
         base_err_set_code(&failure.err, unit->code);
@@ -65,6 +69,12 @@ static void print_kms(const struct auth_unit *unit)
         unit->grant_id[0] == '\0' ? "-" : unit->grant_id);
 }
 
+json_t *prov_probe_json(const struct lpa_probe *probe)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "vendor", probe->vendor, "product", probe->product,
+        "serial", probe->serial, "firmware", probe->firmware);
+}
+
 static json_t *unit_object(const struct row_search *search, const struct auth_unit *unit)
 {
     char eui[17];
@@ -77,6 +87,8 @@ static json_t *unit_object(const struct row_search *search, const struct auth_un
                 lpa_state_name(row->state), "result", lpa_result_name(row->result), "attempt",
                 (json_int_t)row->attempt, "dev_eui", eui, "code", row->code, "message",
                 row->message));
+        (void)json_object_set_new(
+            json_object_get(object, "journal"), "probe", prov_probe_json(&row->probe));
     }
     if (unit != NULL) {
         base_hex_encode(unit->dev_eui, 8, eui);

@@ -80,6 +80,10 @@ static const struct column columns[] = {
     COLUMN("why", why),
     COLUMN("text", text),
     COLUMN("log", log),
+    COLUMN("probe_vendor", probe_vendor),
+    COLUMN("probe_product", probe_product),
+    COLUMN("probe_serial", probe_serial),
+    COLUMN("probe_firmware", probe_firmware),
 #undef COLUMN
 };
 

@@ -131,6 +131,18 @@ static void write_device(struct writer *w, const struct lpa_event *event)
     group(w, NULL);
 }
 
+static void write_probe(struct writer *w, const struct lpa_event *event)
+{
+    static const struct lpa_probe unknown = { .vendor = "" };
+    const struct lpa_probe *probe = event->probe == NULL ? &unknown : event->probe;
+    group(w, "probe");
+    member_text(w, "firmware", probe->firmware);
+    member_text(w, "product", probe->product);
+    member_text(w, "serial", probe->serial);
+    member_text(w, "url", event->site);
+    member_text(w, "vendor", probe->vendor);
+}
+
 static void write_references(struct writer *w, const struct lpa_event *event)
 {
     group(w, "ref");
@@ -165,8 +177,7 @@ static void write_record(
     member_text(w, "id", event->lot);
     group(w, NULL);
     member_hash(w, "prev", frame->prev);
-    group(w, "probe");
-    member_text(w, "url", event->site);
+    write_probe(w, event);
     write_references(w, event);
     member_number(w, "seq", (int64_t)frame->seq);
     if (frame->have_offset) {

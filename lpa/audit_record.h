@@ -63,7 +63,11 @@ enum base_status lpa_audit_record_format(const struct lpa_audit_frame *frame,
     X(attempt, "lot.attempt")                                                                      \
     X(lot, "lot.id")                                                                               \
     X(prev, "prev")                                                                                \
+    X(probe_firmware, "probe.firmware")                                                            \
+    X(probe_product, "probe.product")                                                              \
+    X(probe_serial, "probe.serial")                                                                \
     X(site, "probe.url")                                                                           \
+    X(probe_vendor, "probe.vendor")                                                                \
     X(envelope_sha256, "ref.envelope_sha256")                                                      \
     X(grant_id, "ref.grant_id")                                                                    \
     X(key_version, "ref.key_version")                                                              \

@@ -440,6 +440,9 @@ static enum base_status op_examine(void *user, struct lpa_exam *ret_exam, struct
         status = device->acquired ? examine_open(device, ret_exam, &cause)
                                   : examine_closed(device, ret_exam, &cause);
     }
+    if (status == BASE_OK) {
+        lpa_probe_of(prg_link_probe(device->link), &ret_exam->probe);
+    }
     return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
 }
 

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lpa/unit.h"
+
 /** Every event the station writes; an event outside this list is refused by writer and verifier. */
 #define LPA_EVENT_LIST(X)                                                                          \
     X(STATION_START, "station.start")                                                              \
@@ -62,6 +64,7 @@ struct lpa_event {
     const char *lot;    /**< lot id */
     uint32_t attempt;   /**< 0 = none */
     const char *site;   /**< probe URL */
+    const struct lpa_probe *probe;
     const char *lifecycle;
     const char *trust;                /**< "tofu", "manifest", "attested" */
     const char *grant_id;             /**< 32 hex digits */

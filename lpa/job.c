@@ -125,6 +125,7 @@ struct lpa_event lpa_job_event(const struct lpa_job *job, enum lpa_event_id id)
         .lot = job->lot.id,
         .attempt = job->unit.attempt,
         .site = job->unit.site,
+        .probe = &job->unit.probe,
         .step = lpa_step_name(lpa_job_at(job)),
         .chip_id = job->examined ? job->unit.chip_id : NULL,
     };
@@ -293,6 +294,7 @@ enum base_status lpa_job_settle(
         .lot = unit->lot,
         .attempt = unit->attempt,
         .site = unit->site,
+        .probe = &unit->probe,
         .step = "settle",
         .chip_id = unit->chip_id,
         .grant_id = unit->grant_id,

@@ -29,6 +29,7 @@ struct lpa_exam {
     enum proto_lifecycle lifecycle;
     bool image_equal;   /**< digest on the chip equals the lot's image */
     bool vault_written; /**< at least one of the two vault homes is not erased */
+    struct lpa_probe probe;
 };
 
 /**

@@ -43,6 +43,7 @@ static enum base_status remember(struct lpa_job *job, struct base_err *err)
         job->unit = row;
     }
     memcpy(job->unit.chip_id, job->exam.chip_id, sizeof(job->unit.chip_id));
+    job->unit.probe = job->exam.probe;
     job->unit.attempt++;
     job->unit.result = LPA_RESULT_NONE;
     job->unit.permanent = false;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4C50414A /* "LPAJ" */
-#define SCHEMA_VERSION  1
+#define SCHEMA_VERSION  2
 #define BUSY_TIMEOUT_MS 3000
 
 /* One write that waits for a commit; lives on the stack of the thread that waits. */
@@ -49,11 +49,23 @@ static const char schema[] =
     "message TEXT NOT NULL, site TEXT NOT NULL, grant_id TEXT NOT NULL, dev_eui BLOB NOT NULL,"
     "key_version INTEGER NOT NULL, statement BLOB NOT NULL, receipt BLOB NOT NULL,"
     "started_us INTEGER NOT NULL, updated_us INTEGER NOT NULL,"
+    "probe_vendor TEXT NOT NULL DEFAULT '', probe_product TEXT NOT NULL DEFAULT '',"
+    "probe_serial TEXT NOT NULL DEFAULT '', probe_firmware TEXT NOT NULL DEFAULT '',"
     "PRIMARY KEY(lot, chip)) WITHOUT ROWID;";
+
+/* Version 1 did not know which probe it was. */
+static const char from_version_1[] =
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE unit ADD COLUMN probe_vendor TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE unit ADD COLUMN probe_product TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE unit ADD COLUMN probe_serial TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE unit ADD COLUMN probe_firmware TEXT NOT NULL DEFAULT '';"
+    "PRAGMA user_version=2;COMMIT";
 
 #define COLUMNS                                                                                    \
     "lot,chip,attempt,state,step,phase,result,permanent,code,message,site,grant_id,dev_eui,"       \
-    "key_version,statement,receipt,started_us,updated_us"
+    "key_version,statement,receipt,started_us,updated_us,probe_vendor,probe_product,"              \
+    "probe_serial,probe_firmware"
 
 /* Side files are grown by other calls than write, which SQLite reports as plain I/O errors. */
 static bool is_out_of_space(const struct lpa_journal *journal, int extended)
@@ -182,20 +194,22 @@ static enum base_status check_version(struct lpa_journal *journal, struct base_e
             APPLICATION_ID, SCHEMA_VERSION);
         return run(journal, sql, "create", err);
     }
-    if (id != APPLICATION_ID || version != SCHEMA_VERSION) {
+    if (id != APPLICATION_ID || version < 1 || version > SCHEMA_VERSION) {
         char text[96];
         (void)snprintf(text, sizeof(text), "application id %lld, version %lld", (long long)id,
             (long long)version);
         return corrupt(journal, text, err);
     }
-    return check_integrity(journal, err);
+    status = check_integrity(journal, err);
+    return status == BASE_OK && version == 1 ? run(journal, from_version_1, "renew", err) : status;
 }
 
 static enum base_status prepare(struct lpa_journal *journal, struct base_err *err)
 {
     int code = sqlite3_prepare_v3(journal->db,
-        "INSERT OR REPLACE INTO unit(" COLUMNS ")VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1,
-        SQLITE_PREPARE_PERSISTENT, &journal->put, NULL);
+        "INSERT OR REPLACE INTO unit(" COLUMNS
+        ")VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        -1, SQLITE_PREPARE_PERSISTENT, &journal->put, NULL);
     if (code == SQLITE_OK) {
         code =
             sqlite3_prepare_v3(journal->db, "SELECT " COLUMNS " FROM unit WHERE lot=? AND chip=?",
@@ -287,7 +301,11 @@ static void bind_unit(sqlite3_stmt *stmt, const struct lpa_unit *unit)
         stmt, at++, unit->statement, (int)unit->statement_length, SQLITE_STATIC);
     (void)sqlite3_bind_blob(stmt, at++, unit->receipt, (int)unit->receipt_length, SQLITE_STATIC);
     (void)sqlite3_bind_int64(stmt, at++, unit->started_wall_us);
-    (void)sqlite3_bind_int64(stmt, at, unit->updated_wall_us);
+    (void)sqlite3_bind_int64(stmt, at++, unit->updated_wall_us);
+    (void)sqlite3_bind_text(stmt, at++, unit->probe.vendor, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at++, unit->probe.product, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at++, unit->probe.serial, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, at, unit->probe.firmware, -1, SQLITE_STATIC);
 }
 
 static enum base_status write_batch(
@@ -432,7 +450,11 @@ static bool take_unit(sqlite3_stmt *stmt, struct lpa_unit *ret_unit)
         take_blob(stmt, 14, sizeof(unit.statement), unit.statement, &unit.statement_length) &&
         take_blob(stmt, 15, sizeof(unit.receipt), unit.receipt, &unit.receipt_length) &&
         take_number(stmt, 16, INT64_MAX, &number[7]) &&
-        take_number(stmt, 17, INT64_MAX, &number[8]);
+        take_number(stmt, 17, INT64_MAX, &number[8]) &&
+        take_text(stmt, 18, sizeof(unit.probe.vendor), unit.probe.vendor) &&
+        take_text(stmt, 19, sizeof(unit.probe.product), unit.probe.product) &&
+        take_text(stmt, 20, sizeof(unit.probe.serial), unit.probe.serial) &&
+        take_text(stmt, 21, sizeof(unit.probe.firmware), unit.probe.firmware);
     if (!good || length[0] != PROTO_CHIP_ID_SIZE || length[1] != PROTO_EUI_SIZE) {
         return false;
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lpa/unit.h"
 
+#include "programmer/link.h"
+
 #include <stddef.h>
+#include <stdio.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -24,4 +27,17 @@ const char *lpa_result_name(enum lpa_result result)
 {
     static const char *const names[] = { "-", "PASS", "FAIL", "ERROR", "UNKNOWN" };
     return (size_t)result < COUNT(names) ? names[result] : "unknown";
+}
+
+static void copy_text(char ret_text[LPA_PROBE_TEXT_SIZE], const char *text)
+{
+    (void)snprintf(ret_text, LPA_PROBE_TEXT_SIZE, "%s", text);
+}
+
+void lpa_probe_of(const struct prg_probe_info *info, struct lpa_probe *ret_probe)
+{
+    copy_text(ret_probe->vendor, info->vendor);
+    copy_text(ret_probe->product, info->product);
+    copy_text(ret_probe->serial, info->serial[0] == '\0' ? info->cable.serial : info->serial);
+    copy_text(ret_probe->firmware, info->firmware);
 }

@@ -14,7 +14,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LPA_SITE_SIZE 128
+#define LPA_SITE_SIZE       128
+#define LPA_PROBE_TEXT_SIZE 64
+
+/** Which probe stood between station and chip, as the probe itself tells it; printable ASCII, empty
+ * where it tells nothing. */
+struct lpa_probe {
+    char vendor[LPA_PROBE_TEXT_SIZE];
+    char product[LPA_PROBE_TEXT_SIZE];
+    char serial[LPA_PROBE_TEXT_SIZE];
+    char firmware[LPA_PROBE_TEXT_SIZE];
+};
+
+struct prg_probe_info;
+
+/** What an open probe tells of itself; USB's serial number stands in for one it does not tell. */
+void lpa_probe_of(const struct prg_probe_info *info, struct lpa_probe *ret_probe);
 
 /** The furthest state a unit is known to have reached. Values are stored: append only. */
 enum lpa_state {
@@ -76,6 +91,7 @@ struct lpa_unit {
     char code[48];                            /**< stable code of the failure; empty where none */
     char message[BASE_ERR_MESSAGE_SIZE];      /**< sentence of the failure */
     char site[LPA_SITE_SIZE];                 /**< probe URL */
+    struct lpa_probe probe;                   /**< the one of the last attempt */
     char grant_id[AUTH_GRANT_ID_SIZE];        /**< empty where there is no grant */
     uint8_t dev_eui[PROTO_EUI_SIZE];          /**< zeros until granted */
     uint32_t key_version;                     /**< 0 until granted */

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A line of USB probes: boards behind unmodified libusb and hidapi on a mock USB host, KitProg3 and plain probes, provisioned in one run."""
+import csv
+import io
+import json
 import os
 import sys
 
-from lab import BUILD, Lab, Tap, expect, units_of
+from lab import BUILD, Lab, Tap, expect, program, units_of
 
 HOST = os.path.join(BUILD, "tests", "usb", "usb-host")
 
@@ -32,6 +35,15 @@ def kitprog(lab, station):
     options = wrapper(lab, "kit", "--kitprog3", "--uid", "51a0000000d10000")
     units = units_of(lab.provision(station, "KIT", ["usb:04b4:f155:51a0000000d10000"], wrapper=options))
     expect(units[0]["result"] == "PASS", f"a board on a KitProg3 passes: {units}")
+    probe = units[0]["probe"]
+    expect(probe["serial"] == "51a0000000d10000" and probe["firmware"] == "2.82.1735" and "KitProg3" in probe["product"] and
+           probe["vendor"], f"the run says which probe it was: {probe}")
+    records = lab.run(program("lpa-audit"), "export", "--dir", station, "--format", "csv").out
+    rows = [row for row in csv.DictReader(io.StringIO(records, newline="")) if row["chip_id"] == units[0]["chip_id"]]
+    told = {(row["probe_vendor"], row["probe_product"], row["probe_serial"], row["probe_firmware"]) for row in rows}
+    expect(told == {(probe["vendor"], probe["product"], probe["serial"], probe["firmware"])}, f"so does each record: {told}")
+    shown = lab.run(program("lpa-provision"), "unit", "show", units[0]["chip_id"], "--dir", station, "--json").out
+    expect(json.loads(shown)["journal"]["probe"] == probe, f"and the journal: {shown}")
     lab.add_lot("DARK", first="70b3d57ed0030000", target=1)
     options = wrapper(lab, "dark", "--miniprog4", "--uid", "51a0000000d20000")
     dark = lab.provision(station, "DARK", ["usb@1-1"], wrapper=options, check=None)

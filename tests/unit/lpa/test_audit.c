@@ -35,6 +35,10 @@ static void test_a_record_is_canonical_to_the_byte(void **state)
         .have_offset = true,
         .offset_ms = -7 };
     struct lpa_event event = bench_request();
+    static const struct lpa_probe probe = {
+        .vendor = "ACME \xC3", .product = "P \"1\"", .serial = "S/N", .firmware = "2.82.1735"
+    };
+    event.probe = &probe;
     event.text = "a \"quote\" \\ and\na line \xC3\xA4";
     struct base_buf text;
     base_buf_init(&text, 4096);
@@ -43,7 +47,9 @@ static void test_a_record_is_canonical_to_the_byte(void **state)
         "{\"actor\":{\"id_hmac\":\"AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"kind\":"
         "\"tester\"},\"boot\":\"b\",\"device\":{\"chip_id\":\"51a0000000c00001\"},\"ev\":\"key."
         "request\",\"log\":\"o\",\"lot\":{\"attempt\":1,\"id\":\"LOT-1\"},\"prev\":"
-        "\"AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"probe\":{\"url\":\"tcp:here\"},"
+        "\"AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"probe\":{\"firmware\":\"2.82.1735\","
+        "\"product\":\"P \\\"1\\\"\",\"serial\":\"S/N\",\"url\":\"tcp:here\",\"vendor\":\"ACME "
+        "?\"},"
         "\"res\":{\"step\":\"grant\"},\"seq\":3,\"skew_ms\":-7,\"station\":{\"id\":\"s\","
         "\"software\":\"1\"},\"t_mono\":5,\"t_wall\":\"1970-01-01T00:00:00.000000Z\",\"v\":1,"
         "\"x\":{\"statement_sha256\":\"AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"text\":"
@@ -52,6 +58,11 @@ static void test_a_record_is_canonical_to_the_byte(void **state)
     assert_int_equal(
         lpa_audit_record_scan((const char *)text.data, text.length, &fields, NULL), BASE_OK);
     assert_true(lpa_span_is(fields.lot, "LOT-1"));
+    assert_true(lpa_span_is(fields.probe_vendor, "ACME ?"));
+    assert_true(lpa_span_is(fields.probe_product, "P \\\"1\\\""));
+    assert_true(lpa_span_is(fields.probe_serial, "S/N"));
+    assert_true(lpa_span_is(fields.site, "tcp:here"));
+    assert_true(lpa_span_is(fields.probe_firmware, "2.82.1735"));
     char back[64];
     lpa_span_text(fields.text, sizeof(back), back);
     assert_string_equal(back, "a \"quote\" \\ and?a line ??");

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ static struct lpa_unit sample(uint32_t number)
         .code = "unknown",
         .message = "the KMS \"did\" not answer",
         .site = "tcp:127.0.0.1:1",
+        .probe = { "ACME", "CMSIS-DAP", "0011", "2.1.2" },
         .grant_id = "00112233445566778899aabbccddeeff",
         .key_version = 4000000000U,
         .statement_length = PROTO_STATEMENT_SIZE,
@@ -116,6 +118,10 @@ static void expect_same(const struct lpa_unit *a, const struct lpa_unit *b)
     assert_string_equal(a->code, b->code);
     assert_string_equal(a->message, b->message);
     assert_string_equal(a->site, b->site);
+    assert_string_equal(a->probe.vendor, b->probe.vendor);
+    assert_string_equal(a->probe.product, b->probe.product);
+    assert_string_equal(a->probe.serial, b->probe.serial);
+    assert_string_equal(a->probe.firmware, b->probe.firmware);
     assert_string_equal(a->grant_id, b->grant_id);
     assert_memory_equal(a->dev_eui, b->dev_eui, sizeof(a->dev_eui));
     assert_int_equal(a->key_version, b->key_version);
@@ -159,6 +165,47 @@ static void test_a_row_comes_back_as_it_went(void **state)
     assert_int_equal(back.state, LPA_STATE_CONFIRMED);
     assert_int_equal(back.receipt_length, 0);
     lpa_journal_close(journal);
+}
+
+/* A journal that version 1 of the format left behind keeps its rows. */
+static void test_version_1_is_renewed(void **state)
+{
+    struct place *p = *state;
+    static const char make[] =
+        "CREATE TABLE unit(lot TEXT NOT NULL, chip BLOB NOT NULL CHECK(length(chip)=8),"
+        "attempt INTEGER NOT NULL, state INTEGER NOT NULL, step INTEGER NOT NULL,"
+        "phase INTEGER NOT NULL, result INTEGER NOT NULL, permanent INTEGER NOT NULL,"
+        "code TEXT NOT NULL, message TEXT NOT NULL, site TEXT NOT NULL, grant_id TEXT NOT NULL,"
+        "dev_eui BLOB NOT NULL, key_version INTEGER NOT NULL, statement BLOB NOT NULL,"
+        "receipt BLOB NOT NULL, started_us INTEGER NOT NULL, updated_us INTEGER NOT NULL,"
+        "PRIMARY KEY(lot, chip)) WITHOUT ROWID;"
+        "INSERT INTO unit VALUES('LOT-1',x'0000000000000007',3,8,14,2,1,0,'','','tcp:x','',"
+        "x'70b3d57ed0000001',1,x'',x'',5,6);"
+        "PRAGMA application_id=1280328010;PRAGMA user_version=1;";
+    struct lpa_unit unit = sample(7);
+    struct lpa_unit back = { 0 };
+    bool found = false;
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, make, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    for (int round = 0; round < 2; round++) {
+        struct lpa_journal *journal = must_open(p);
+        assert_int_equal(
+            lpa_journal_load(journal, "LOT-1", unit.chip_id, &back, &found, NULL), BASE_OK);
+        assert_true(found);
+        assert_int_equal(back.attempt, 3);
+        assert_int_equal(back.state, LPA_STATE_CONFIRMED);
+        assert_string_equal(back.probe.serial, round == 0 ? "" : unit.probe.serial);
+        memcpy(&back.probe, &unit.probe, sizeof(back.probe));
+        assert_int_equal(lpa_journal_put(journal, &back, NULL), BASE_OK);
+        lpa_journal_close(journal);
+    }
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    struct lpa_journal *newer = NULL;
+    assert_int_equal(lpa_journal_open(p->path, &newer, NULL), BASE_E_CORRUPT);
 }
 
 static enum base_status count_row(void *user, const struct lpa_unit *unit, struct base_err *err)
@@ -340,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_bad_arguments),
         TEST(test_a_row_comes_back_as_it_went),
+        TEST(test_version_1_is_renewed),
         TEST(test_many_threads_one_writer),
         TEST(test_damage_is_noticed_and_set_aside),
         TEST(test_a_full_disk_loses_nothing),
