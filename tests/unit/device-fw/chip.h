@@ -30,7 +30,11 @@ enum chip_cut {
     CHIP_CUT_OLD,
     CHIP_CUT_NEW,
     CHIP_CUT_GARBAGE,
-    CHIP_CUT_HALF, /**< first half new, second half old */
+    CHIP_CUT_HALF,   /**< first half new, second half old */
+    CHIP_CUT_ROW,    /**< random bytes in the whole row */
+    CHIP_CUT_SECTOR, /**< that, and random bits flipped in whatever else lies in the sector */
+    CHIP_CUT_STUCK,  /**< new, but a few bits stay at 0 or at 1 */
+    CHIP_CUT_RANDOM, /**< each bit either old or new, at random */
     CHIP_CUT_COUNT
 };
 
@@ -50,6 +54,7 @@ struct chip {
     uint64_t flash_operations; /**< since chip_reset_counters() */
     uint64_t cut_at;           /**< number of the operation in which power goes; 0 = never */
     enum chip_cut cut;
+    uint32_t cut_seed;    /**< of what is random in it */
     uint64_t refuse_from; /**< first operation that the ROM refuses; 0 = none */
     jmp_buf *power_lost;  /**< where a cut jumps to */
     unsigned resets;
