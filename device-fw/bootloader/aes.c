@@ -20,6 +20,16 @@ static void encrypt_block(const br_aes_ct_cbcenc_keys *keys, uint8_t block[BL_AE
     bl_wipe(iv, sizeof(iv));
 }
 
+void bl_aes_encrypt(const uint8_t key[16], uint8_t *blocks, size_t length)
+{
+    br_aes_ct_cbcenc_keys keys;
+
+    br_aes_ct_cbcenc_init(&keys, key, 16);
+    for (size_t at = 0; at + BL_AES_BLOCK_SIZE <= length; at += BL_AES_BLOCK_SIZE)
+        encrypt_block(&keys, blocks + at);
+    bl_wipe(&keys, sizeof(keys));
+}
+
 /* CBC decryption of one block under a zero IV is plain block decryption. */
 static void decrypt_block(const br_aes_ct_cbcdec_keys *keys, uint8_t block[BL_AES_BLOCK_SIZE])
 {

@@ -16,6 +16,9 @@
 void bl_aes_cmac(const void *key, size_t key_length, const void *data, size_t length,
     uint8_t ret_mac[BL_AES_BLOCK_SIZE]);
 
+/** Encrypt whole blocks in place, each on its own (ECB), under a 16-byte key. */
+void bl_aes_encrypt(const uint8_t key[16], uint8_t *blocks, size_t length);
+
 /**
  * Wrap a key under another.
  *
