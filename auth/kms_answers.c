@@ -63,6 +63,51 @@ static enum base_status read_lot_policy(
     return status;
 }
 
+/* Digests that a restricted lot must name. */
+static enum base_status read_lot_secure(
+    const json_t *object, struct auth_lot *lot, struct base_err *err)
+{
+    int64_t bootloader = 0;
+    int64_t protocol = 0;
+    enum base_status status =
+        base_json_get_int(object, "min_bootloader", 0, UINT32_MAX, &bootloader, err);
+    if (status == BASE_OK) {
+        status = base_json_get_int(object, "min_protocol", 0, UINT8_MAX, &protocol, err);
+    }
+    lot->min_bootloader = (uint32_t)bootloader;
+    lot->min_protocol = (uint8_t)protocol;
+    if (status == BASE_OK && lot->restrict_policy != AUTH_RESTRICT_NONE) {
+        status =
+            base_json_get_hex(object, "key_sha256", sizeof(lot->key_sha256), lot->key_sha256, err);
+        if (status == BASE_OK) {
+            status = base_json_get_hex(
+                object, "secure_hash", sizeof(lot->secure_hash), lot->secure_hash, err);
+        }
+    }
+    return status;
+}
+
+static enum base_status read_lot_application(
+    const json_t *object, struct auth_lot *lot, struct base_err *err)
+{
+    json_t *application = NULL;
+    int64_t version = 0;
+    lot->has_application = base_json_has(object, "application");
+    if (!lot->has_application) {
+        return BASE_OK;
+    }
+    enum base_status status = base_json_get_object(object, "application", &application, err);
+    if (status == BASE_OK) {
+        status = base_json_get_hex(
+            application, "sha256", sizeof(lot->application_sha256), lot->application_sha256, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_int(application, "version", 0, UINT32_MAX, &version, err);
+    }
+    lot->application_version = (uint32_t)version;
+    return status;
+}
+
 enum base_status auth_kms_read_lot(
     const json_t *object, struct auth_lot *ret_lot, struct base_err *err)
 {
@@ -89,11 +134,27 @@ enum base_status auth_kms_read_lot(
         status = read_lot_policy(object, &lot, err);
     }
     if (status == BASE_OK) {
+        status = read_lot_secure(object, &lot, err);
+    }
+    if (status == BASE_OK) {
+        status = read_lot_application(object, &lot, err);
+    }
+    if (status == BASE_OK) {
         status = read_lot_numbers(object, &lot, err);
     }
     if (status == BASE_OK) {
         *ret_lot = lot;
     }
+    return status;
+}
+
+static enum base_status read_work(
+    const json_t *object, enum auth_work *ret_work, struct base_err *err)
+{
+    static const char *const works[] = { "none", "rework", "zeroise" };
+    size_t work = 0;
+    enum base_status status = base_json_get_choice(object, "work", works, 3, &work, err);
+    *ret_work = (enum auth_work)work;
     return status;
 }
 
@@ -110,18 +171,21 @@ static enum base_status read_unit_grant(
         status = base_json_get_int(object, "key_version", 0, UINT32_MAX, &version, err);
         unit->key_version = (uint32_t)version;
     }
-    return status;
+    if (status == BASE_OK) {
+        status = base_json_get_bool(object, "locked", &unit->locked, err);
+    }
+    return status == BASE_OK ? read_work(object, &unit->work, err) : status;
 }
 
 enum base_status auth_kms_read_unit(
     const json_t *object, uint8_t *ret_chip_id, struct auth_unit *ret_unit, struct base_err *err)
 {
     static const char *const states[] = { "unknown", "registered", "open", "confirmed", "scrapped",
-        "elsewhere" };
+        "elsewhere", "zeroised", "retired" };
     struct auth_unit unit = { .lot = "" };
     uint8_t chip_id[8];
     size_t state = 0;
-    enum base_status status = base_json_get_choice(object, "state", states, 6, &state, err);
+    enum base_status status = base_json_get_choice(object, "state", states, 8, &state, err);
     unit.state = (enum auth_unit_state)state;
     if (status == BASE_OK) {
         status = base_json_get_hex(object, "chip_id", sizeof(chip_id), chip_id, err);
@@ -173,6 +237,7 @@ enum base_status auth_kms_read_grant(
     memcpy(grant.grant_id, unit.grant_id, sizeof(grant.grant_id));
     memcpy(grant.dev_eui, unit.dev_eui, sizeof(grant.dev_eui));
     grant.key_version = unit.key_version;
+    grant.work = unit.work;
     grant.device_trust = (enum auth_trust)(trust + AUTH_TRUST_TOFU);
     memcpy(grant.signed_grant, note, strlen(note) + 1);
     *ret_grant = grant;

@@ -124,16 +124,20 @@ static json_t *statement_body(
     return body;
 }
 
-enum base_status auth_kms_register_unit(struct auth_kms *kms, const struct auth_session *session,
-    const char *lot, const uint8_t *statement, size_t statement_length, struct base_err *err)
+enum base_status auth_kms_register(struct auth_kms *kms, const struct auth_session *session,
+    const struct auth_registration *registration, struct base_err *err)
 {
-    enum base_status status = check_id(lot, "lot's name", err);
+    enum base_status status = check_id(registration->lot, "lot's name", err);
     if (status != BASE_OK) {
         return status;
     }
-    json_t *body = statement_body(statement, statement_length, err, &status);
+    json_t *body =
+        statement_body(registration->statement, registration->statement_length, err, &status);
     if (status == BASE_OK) {
-        status = base_json_set_text(body, "lot", lot, err);
+        status = base_json_set_text(body, "lot", registration->lot, err);
+    }
+    if (status == BASE_OK && registration->record != NULL) {
+        status = base_json_set_text(body, "record", registration->record, err);
     }
     if (status != BASE_OK) {
         json_decref(body);
@@ -143,6 +147,41 @@ enum base_status auth_kms_register_unit(struct auth_kms *kms, const struct auth_
         .method = AUTH_HTTP_POST, .path = "/v1/units", .session = session, .body = body
     };
     return auth_kms_call(kms, &call, NULL, err);
+}
+
+enum base_status auth_kms_register_unit(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, const uint8_t *statement, size_t statement_length, struct base_err *err)
+{
+    const struct auth_registration registration = { lot, statement, statement_length, NULL };
+    return auth_kms_register(kms, session, &registration, err);
+}
+
+enum base_status auth_kms_permit(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, const uint8_t *chip_id, char *ret_note, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    char chip[17] = "";
+    json_auto_t *answer = NULL;
+    const char *note = NULL;
+    enum base_status status = check_id(lot, "lot's name", err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (chip_id != NULL) {
+        base_hex_encode(chip_id, 8, chip);
+    }
+    (void)snprintf(
+        path, sizeof(path), "/v1/lots/%s/permit%s%s", lot, chip_id != NULL ? "?chip=" : "", chip);
+    const struct auth_api_call call = { .method = AUTH_HTTP_GET, .path = path, .session = session };
+    status = auth_kms_call(kms, &call, &answer, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    if (base_json_get_lines(answer, "permit", AUTH_NOTE_MAX - 1, &note, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    memcpy(ret_note, note, strlen(note) + 1);
+    return BASE_OK;
 }
 
 static enum base_status add_proof(
@@ -266,6 +305,33 @@ enum base_status auth_kms_scrap(
     }
     const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
     return auth_kms_call(kms, &call, NULL, err);
+}
+
+enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const uint8_t *answer,
+    size_t answer_length, bool *ret_repeated, struct base_err *err)
+{
+    char path[PATH_SIZE];
+    json_auto_t *reply = NULL;
+    bool repeated = false;
+    enum base_status status = grant_path(grant_id, "lock", path, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    json_t *body = json_object();
+    status = base_json_set_base64(body, "answer", answer, answer_length, err);
+    if (status != BASE_OK) {
+        json_decref(body);
+        return status;
+    }
+    const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
+    status = auth_kms_call(kms, &call, &reply, err);
+    if (status == BASE_OK && base_json_get_bool(reply, "repeated", &repeated, err) != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    if (status == BASE_OK && ret_repeated != NULL) {
+        *ret_repeated = repeated;
+    }
+    return status;
 }
 
 /* 409 "stale" carries the size that the KMS knows. */

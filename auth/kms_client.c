@@ -77,6 +77,7 @@ static enum base_status status_of(const char *code, int http_status)
         enum base_status status;
     } table[] = {
         { "lot_unknown", BASE_E_NOTFOUND },
+        { "permit_missing", BASE_E_NOTFOUND },
         { "lot_expired", BASE_E_EXPIRED },
         { "revoked", BASE_E_EXPIRED },
         { "request_bad", BASE_E_REMOTE },

@@ -108,6 +108,13 @@ struct auth_lot {
     uint32_t allowance;    /**< grants that may ever be made */
     uint32_t granted, confirmed, scrapped, open;
     int64_t expires_wall_us;
+    uint32_t min_bootloader; /**< floor: major << 24 | minor << 16 | patch */
+    uint8_t min_protocol;    /**< floor */
+    uint8_t key_sha256[32];  /**< of the image key's object; zeros where nothing is restricted */
+    uint8_t secure_hash[16]; /**< what the fuses shall hold; zeros where nothing is restricted */
+    bool has_application;    /**< the lot names an application image */
+    uint8_t application_sha256[32];
+    uint32_t application_version; /**< major << 24 | minor << 16 | revision */
 };
 
 BASE_MUST_CHECK
@@ -121,6 +128,15 @@ enum auth_unit_state {
     AUTH_UNIT_CONFIRMED = 3,
     AUTH_UNIT_SCRAPPED = 4,
     AUTH_UNIT_ELSEWHERE = 5, /**< open or confirmed in another lot */
+    AUTH_UNIT_ZEROISED = 6,  /**< confirmed without keys: they were taken off again */
+    AUTH_UNIT_RETIRED = 7,   /**< its DevEUI is never served again */
+};
+
+/** What the KMS's operator ordered for a unit that is confirmed. */
+enum auth_work {
+    AUTH_WORK_NONE = 0,
+    AUTH_WORK_REWORK = 1,  /**< new keys */
+    AUTH_WORK_ZEROISE = 2, /**< take the keys off */
 };
 
 struct auth_unit {
@@ -130,6 +146,8 @@ struct auth_unit {
     uint8_t dev_eui[8];
     uint32_t key_version;
     uint8_t public_key_sha256[32]; /**< zeros where unknown */
+    bool locked;                   /**< the KMS holds the chip's lock answer */
+    enum auth_work work; /**< ordered and not begun (state confirmed, zeroised), or begun (open) */
 };
 
 BASE_MUST_CHECK
@@ -142,6 +160,39 @@ typedef enum base_status auth_unit_fn(
 BASE_MUST_CHECK
 enum base_status auth_kms_list_open(
     struct auth_kms *kms, const char *lot, auth_unit_fn *each, void *user, struct base_err *err);
+
+/**
+ * The KMS's leave for irreversible acts on a lot's chips, as a signed note for auth_permit_parse().
+ *
+ * @param chip_id   8 bytes: one for this chip is preferred to one for all; NULL: one for all
+ * @param ret_note  AUTH_NOTE_MAX bytes
+ * @return BASE_OK; NOTFOUND with code "permit_missing", "lot_unknown"; DENIED with
+ * "session_expired", …
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_permit(struct auth_kms *kms, const struct auth_session *session,
+    const char *lot, const uint8_t *chip_id, char *ret_note, struct base_err *err);
+
+/** What a personaliser hands in for one unit. */
+struct auth_registration {
+    const char *lot;
+    const uint8_t *statement;
+    size_t statement_length;
+    const char *record; /**< signed note of auth_record_sign(); NULL: none (lots that are not of
+                           trust attested) */
+};
+
+/**
+ * Personaliser: register a unit, with the signed record where there is one. Repeating the same is
+ * fine (idempotent).
+ *
+ * DENIED codes: "role", "lot_closed", "lot_expired", "statement_bad", "image_unknown",
+ * "version_old", "lot_restrict", "lab_refused", "record_missing", "record_bad", "permit_revoked",
+ * "chip_known".
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_register(struct auth_kms *kms, const struct auth_session *session,
+    const struct auth_registration *registration, struct base_err *err);
 
 /** Personaliser: register a unit for manifest lots from its statement. Repeating the same is fine
  * (idempotent). */
@@ -164,7 +215,8 @@ struct auth_grant {
     uint8_t dev_eui[8];
     uint32_t key_version;
     enum auth_trust device_trust;
-    bool repeated; /**< the same grant as before, byte for byte */
+    enum auth_work work; /**< NONE: first keys; else which order the envelope carries out */
+    bool repeated;       /**< the same grant as before, byte for byte */
     uint8_t envelope[AUTH_ENVELOPE_MAX];
     size_t envelope_length;
     char signed_grant[AUTH_NOTE_MAX]; /**< signed note of the KMS: what was granted to whom, no key
@@ -177,7 +229,8 @@ struct auth_grant {
  * DENIED codes: "receipt_first", "unit_elsewhere", "chip_known", "rework_needed", "quota_used_up",
  * "rate_limited", "same_party", "not_registered", "statement_bad", "image_unknown", "lab_refused",
  * "intent_missing", "lot_closed", "lot_restrict", "grant_scrapped", "unattended_refused",
- * "session_expired", "session_foreign", "role"; EXPIRED: "lot_expired".
+ * "session_expired", "session_foreign", "role", "version_old", "record_missing", "record_bad",
+ * "permit_revoked", "superseded", "unit_retired"; EXPIRED: "lot_expired".
  */
 BASE_MUST_CHECK
 enum base_status auth_kms_grant(struct auth_kms *kms, const struct auth_session *session,
@@ -192,13 +245,26 @@ struct auth_confirmation {
 };
 
 /** Hand in the device's receipt. Needs only the certificate. DENIED: "receipt_bad",
- * "grant_unknown", "grant_scrapped". */
+ * "grant_unknown", "grant_scrapped", "superseded", "unit_retired". */
 BASE_MUST_CHECK
 enum base_status auth_kms_confirm(struct auth_kms *kms, const char *grant_id,
     const uint8_t *receipt, size_t receipt_length, struct auth_confirmation *ret_confirmation,
     struct base_err *err);
 
-/** Scrap an open grant: final. Repeating is fine. DENIED: "grant_confirmed", "grant_unknown". */
+/**
+ * Hand in the chip's lock answer (PROTO_LOCK_ANSWER_SIZE bytes). Needs only the certificate;
+ * repeating is fine.
+ *
+ * @param[out] ret_repeated  it was locked before; may be NULL
+ * @return BASE_OK; DENIED with "lock_bad", "not_confirmed", "grant_unknown", "grant_scrapped",
+ * "superseded", "unit_retired"
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const uint8_t *answer,
+    size_t answer_length, bool *ret_repeated, struct base_err *err);
+
+/** Scrap an open grant: final; of rework or zeroise it retires the whole unit. Repeating is fine.
+ * DENIED: "grant_confirmed", "grant_unknown". */
 BASE_MUST_CHECK
 enum base_status auth_kms_scrap(
     struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err);

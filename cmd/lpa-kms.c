@@ -79,11 +79,17 @@ int main(int argc, char **argv)
             "print the provisioning authority's public key; --log: the log's verifier keys" },
         { "lot",
             "add|list|show|close --dir DIR [LOT] [--image FILE --lorawan 1.0.4|1.1 --join-eui HEX "
-            "--deveui-first HEX --deveui-count N --target N --allowance N --trust tofu|manifest "
-            "[--consent-tofu] [--rate N] [--restrict none] [--lock none] [--expires TIME] "
-            "[--profile HEX] "
+            "--deveui-first HEX --deveui-count N --target N --allowance N --trust "
+            "tofu|manifest|attested "
+            "[--consent-tofu] [--rate N] [--restrict none|secure --image-key FILE --secure-hash "
+            "HEX] [--lock none|aps|dark] [--application FILE] [--min-bootloader VERSION] "
+            "[--min-protocol N] [--expires TIME] [--profile HEX] "
             "[--unattended]] [--scrap-open --permit] [--json]",
             kms_verb_lot, "what is to be built, how many, and what became of it" },
+        { "permit",
+            "add|list|revoke --dir DIR [LOT | PERMIT] [--acts ACT,... [--chip ID] [--expires TIME] "
+            "[--out FILE]] [--lot LOT] [--json]",
+            kms_verb_permit, "leave for what cannot be undone on a lot's chips" },
         { "tester", "add|revoke|list --dir DIR [NAME] [--role tester|personaliser] [--json]",
             kms_verb_tester, "people; add shows the TOTP secret once, on a terminal only" },
         { "station",

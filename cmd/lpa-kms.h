@@ -19,6 +19,8 @@ struct kms_args {
     const char *dir, *listen, *port_file, *image, *lorawan, *join_eui, *deveui_first, *trust;
     const char *restrict_policy, *lock, *expires, *role, *csr, *log_key, *out, *lot, *profile;
     const char *deveui_count, *target, *allowance, *rate;
+    const char *image_key, *secure_hash, *application, *min_bootloader, *min_protocol;
+    const char *acts, *chip, *reason;
     bool dev, unattended, consent_tofu, json, scrap_open, permit, verbose, log_key_wanted;
     const char *words[2]; /**< what is not an option */
     int word_count;
@@ -42,6 +44,9 @@ enum base_status kms_args_open(
 BASE_MUST_CHECK
 enum base_status kms_args_number(const char *text, const char *what, int64_t min, int64_t max,
     int64_t *ret_number, struct base_err *err);
+/** A chip id in hexadecimal digits. */
+BASE_MUST_CHECK
+enum base_status kms_args_chip(const char *text, uint8_t ret_chip[8], struct base_err *err);
 /** "provision", "personalise", and for testers "tester", "personaliser"; NULL: the first. */
 BASE_MUST_CHECK
 enum base_status kms_args_role(const char *text, enum kms_role *ret_role, struct base_err *err);
@@ -55,6 +60,7 @@ BASE_MUST_CHECK
 enum base_status kms_print_object(json_t *object, struct base_err *err);
 
 int kms_verb_lot(const struct cli_program *program, int argc, char **argv);
+int kms_verb_permit(const struct cli_program *program, int argc, char **argv);
 int kms_verb_tester(const struct cli_program *program, int argc, char **argv);
 int kms_verb_station(const struct cli_program *program, int argc, char **argv);
 int kms_verb_unit(const struct cli_program *program, int argc, char **argv);

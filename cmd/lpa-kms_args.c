@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hex.h"
 #include "cmd/lpa-kms.h"
 
 #define DAY_US  (INT64_C(86400) * 1000000)
@@ -48,6 +49,14 @@ static const struct option long_options[] = {
     { "log-key", required_argument, NULL, 'k' },
     { "out", required_argument, NULL, 'o' },
     { "lot", required_argument, NULL, 'b' },
+    { "image-key", required_argument, NULL, 'K' },
+    { "secure-hash", required_argument, NULL, 'H' },
+    { "application", required_argument, NULL, 'A' },
+    { "min-bootloader", required_argument, NULL, 'm' },
+    { "min-protocol", required_argument, NULL, 'M' },
+    { "acts", required_argument, NULL, 'Z' },
+    { "chip", required_argument, NULL, 'h' },
+    { "reason", required_argument, NULL, 'y' },
     { "dev", no_argument, NULL, 'D' },
     { "unattended", no_argument, NULL, 'U' },
     { "consent-tofu", no_argument, NULL, 'C' },
@@ -81,6 +90,14 @@ static const struct place places[] = {
     TEXT('k', log_key),
     TEXT('o', out),
     TEXT('b', lot),
+    TEXT('K', image_key),
+    TEXT('H', secure_hash),
+    TEXT('A', application),
+    TEXT('m', min_bootloader),
+    TEXT('M', min_protocol),
+    TEXT('Z', acts),
+    TEXT('h', chip),
+    TEXT('y', reason),
     FLAG('D', dev),
     FLAG('U', unattended),
     FLAG('C', consent_tofu),
@@ -153,6 +170,13 @@ enum base_status kms_args_number(const char *text, const char *what, int64_t min
     }
     *ret_number = value;
     return BASE_OK;
+}
+
+enum base_status kms_args_chip(const char *text, uint8_t ret_chip[8], struct base_err *err)
+{
+    return text != NULL && base_hex_decode(text, 8, ret_chip, NULL) == BASE_OK
+               ? BASE_OK
+               : base_err_set(err, BASE_E_ARG, "", 0, "a chip id is 16 hexadecimal digits");
 }
 
 enum base_status kms_args_role(const char *text, enum kms_role *ret_role, struct base_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verbs lot and unit. */
+/* Verb lot. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define IMAGE_MAX    (4U << 20)
 #define COUNT_MAX    INT64_C(1000000)
 #define DEFAULT_LIFE "+30d"
+#define VERSION_SIZE 16
 
 static enum base_status bad_hex(const char *option, unsigned digits, struct base_err *err)
 {
@@ -41,17 +43,81 @@ static enum base_status parse_euis(
     return BASE_OK;
 }
 
+/* Index of @p text among @p names; count when it is none of them. */
+static size_t choose(const char *text, const char *const *names, size_t count)
+{
+    size_t i = 0;
+    while (i < count && (text == NULL || strcmp(text, names[i]) != 0)) {
+        i++;
+    }
+    return i;
+}
+
 static enum base_status parse_trust(
     const struct kms_args *args, struct kms_lot_request *request, struct base_err *err)
 {
     static const char *const names[] = { "tofu", "manifest", "attested" };
-    for (size_t i = 0; args->trust != NULL && i < 3; i++) {
-        if (strcmp(args->trust, names[i]) == 0) {
-            request->trust = (enum kms_trust)(i + KMS_TRUST_TOFU);
-            return BASE_OK;
-        }
+    size_t index = choose(args->trust, names, 3);
+    if (index == 3) {
+        return base_err_set(err, BASE_E_ARG, "", 0, "--trust is tofu, manifest or attested");
     }
-    return base_err_set(err, BASE_E_ARG, "", 0, "--trust is tofu, manifest or attested");
+    request->trust = (enum kms_trust)(index + KMS_TRUST_TOFU);
+    return BASE_OK;
+}
+
+static enum base_status parse_policies(
+    const struct kms_args *args, struct kms_lot_request *request, struct base_err *err)
+{
+    static const char *const restrictions[] = { "none", "secure" };
+    static const char *const locks[] = { "none", "aps", "dark" };
+    size_t restriction =
+        args->restrict_policy != NULL ? choose(args->restrict_policy, restrictions, 2) : 0;
+    size_t lock = args->lock != NULL ? choose(args->lock, locks, 3) : 0;
+    if (restriction == 2) {
+        return base_err_set(err, BASE_E_ARG, "", 0, "--restrict is none or secure");
+    }
+    if (lock == 3) {
+        return base_err_set(err, BASE_E_ARG, "", 0, "--lock is none, aps or dark");
+    }
+    request->restrict_policy = (enum kms_restrict)restriction;
+    request->lock_policy = (enum kms_lock)lock;
+    return BASE_OK;
+}
+
+/* MAJOR.MINOR.PATCH, as lpa-image info shows it. */
+static enum base_status parse_version(
+    const char *text, const char *what, int64_t *ret_version, struct base_err *err)
+{
+    static const unsigned long limits[3] = { 255, 255, 65535 };
+    unsigned long parts[3] = { 0 };
+    const char *at = text;
+    char *end = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        parts[i] = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : ULONG_MAX;
+        if (parts[i] > limits[i] || *end != (i < 2 ? '.' : '\0')) {
+            return base_err_set(err, BASE_E_ARG, "", 0, "--%s takes a version such as 1.0.3", what);
+        }
+        at = end + 1;
+    }
+    *ret_version = (int64_t)(parts[0] << 24 | parts[1] << 16 | parts[2]);
+    return BASE_OK;
+}
+
+static enum base_status parse_floors(
+    const struct kms_args *args, struct kms_lot_request *request, struct base_err *err)
+{
+    enum base_status status = BASE_OK;
+    request->min_bootloader = KMS_FLOOR_DEFAULT;
+    request->min_protocol = KMS_FLOOR_DEFAULT;
+    if (args->min_bootloader != NULL) {
+        status =
+            parse_version(args->min_bootloader, "min-bootloader", &request->min_bootloader, err);
+    }
+    if (status == BASE_OK && args->min_protocol != NULL) {
+        status = kms_args_number(
+            args->min_protocol, "min-protocol", 0, UINT8_MAX, &request->min_protocol, err);
+    }
+    return status;
 }
 
 static enum base_status parse_lorawan(
@@ -76,11 +142,14 @@ static enum base_status parse_lot(
     request->id = args->words[0];
     request->consent_tofu = args->consent_tofu;
     request->unattended = args->unattended;
-    request->restrict_none =
-        args->restrict_policy == NULL || strcmp(args->restrict_policy, "none") == 0;
-    request->lock_none = args->lock == NULL || strcmp(args->lock, "none") == 0;
     if (status == BASE_OK) {
         status = parse_trust(args, request, err);
+    }
+    if (status == BASE_OK) {
+        status = parse_policies(args, request, err);
+    }
+    if (status == BASE_OK) {
+        status = parse_floors(args, request, err);
     }
     if (status == BASE_OK) {
         status = parse_lorawan(args, request, err);
@@ -123,6 +192,12 @@ enum base_status kms_print_object(json_t *object, struct base_err *err)
     return BASE_OK;
 }
 
+static void format_version(int64_t version, char ret_text[VERSION_SIZE])
+{
+    (void)snprintf(ret_text, VERSION_SIZE, "%u.%u.%u", (unsigned)(version >> 24 & 0xFF),
+        (unsigned)(version >> 16 & 0xFF), (unsigned)(version & 0xFFFF));
+}
+
 static json_t *lot_json(const struct kms_lot_view *view)
 {
     const struct kms_lot *lot = &view->lot;
@@ -131,6 +206,15 @@ static json_t *lot_json(const struct kms_lot_view *view)
     char first[17];
     char expires[BASE_CLOCK_TEXT_SIZE];
     uint8_t bytes[8];
+    char key[65];
+    char application[65];
+    char hash[2 * KMS_SECURE_HASH_SIZE + 1];
+    char floor[VERSION_SIZE];
+    bool secure = lot->restrict_policy != KMS_RESTRICT_NONE;
+    base_hex_encode(lot->key_sha256, 32, key);
+    base_hex_encode(lot->application_sha256, 32, application);
+    base_hex_encode(lot->secure_hash, KMS_SECURE_HASH_SIZE, hash);
+    format_version(lot->min_bootloader, floor);
     base_hex_encode(lot->image_sha256, 32, image);
     base_hex_encode(lot->join_eui, 8, join_eui);
     kms_eui_bytes(lot->deveui_first, bytes);
@@ -138,7 +222,7 @@ static json_t *lot_json(const struct kms_lot_view *view)
     base_clock_format(lot->expires_us, expires);
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-        "s:b, s:s}",
+        "s:b, s:s, s:s, s:s, s:s, s:I, s:s*, s:s*, s:s*}",
         "lot", lot->id, "chip", lot->chip, "image_sha256", image, "lorawan",
         lot->lorawan == PROTO_LORAWAN_1_1 ? "1.1" : "1.0", "join_eui", join_eui, "deveui_first",
         first, "deveui_count", (json_int_t)lot->deveui_count, "trust", kms_trust_name(lot->trust),
@@ -146,7 +230,11 @@ static json_t *lot_json(const struct kms_lot_view *view)
         (json_int_t)lot->rate, "granted", (json_int_t)lot->granted, "confirmed",
         (json_int_t)view->counts.confirmed, "scrapped", (json_int_t)view->counts.scrapped, "open",
         (json_int_t)view->counts.open, "unattended", lot->unattended, "closed", lot->closed_us != 0,
-        "expires", expires);
+        "expires", expires, "restrict", kms_restrict_name(lot->restrict_policy), "lock",
+        kms_lock_name(lot->lock_policy), "min_bootloader", floor, "min_protocol",
+        (json_int_t)lot->min_protocol, "key_sha256", secure ? key : NULL, "secure_hash",
+        secure ? hash : NULL, "application_sha256",
+        kms_lot_has_application(lot) ? application : NULL);
 }
 
 static void print_reconciliation(const struct kms_lot_view *view)
@@ -157,6 +245,29 @@ static void print_reconciliation(const struct kms_lot_view *view)
                  " + open %" PRId64 "%s\n",
         view->lot.granted, counts->confirmed, counts->scrapped, counts->open,
         balanced ? "" : "  (does NOT balance)");
+}
+
+static void print_policies(const struct kms_lot *lot)
+{
+    char text[VERSION_SIZE];
+    char digest[65];
+    (void)printf("restrict   %s, lock %s\n", kms_restrict_name(lot->restrict_policy),
+        kms_lock_name(lot->lock_policy));
+    if (lot->restrict_policy != KMS_RESTRICT_NONE) {
+        base_hex_encode(lot->key_sha256, 32, digest);
+        (void)printf("image key  %s\n", digest);
+        base_hex_encode(lot->secure_hash, KMS_SECURE_HASH_SIZE, digest);
+        (void)printf("fuses      SECURE_HASH %s\n", digest);
+    }
+    if (kms_lot_has_application(lot)) {
+        base_hex_encode(lot->application_sha256, 32, digest);
+        format_version(lot->application_version, text);
+        (void)printf("app        %s, version %s\n", digest, text);
+    }
+    if (lot->min_bootloader > 0) {
+        format_version(lot->min_bootloader, text);
+        (void)printf("floor      bootloader %s, protocol %" PRId64 "\n", text, lot->min_protocol);
+    }
 }
 
 static void print_lot(const struct kms_lot_view *view, bool development)
@@ -178,6 +289,7 @@ static void print_lot(const struct kms_lot_view *view, bool development)
     (void)printf("DevEUI     %" PRId64 " from %s\n", lot->deveui_count, text);
     (void)printf("trust      %s%s\n", kms_trust_name(lot->trust),
         lot->unattended ? ", unattended logins allowed" : "");
+    print_policies(lot);
     (void)printf("target     %" PRId64 " good units, %" PRId64 " grants allowed, until %s\n",
         lot->target, lot->allowance, expires);
     if (lot->rate != 0) {
@@ -186,18 +298,54 @@ static void print_lot(const struct kms_lot_view *view, bool development)
     print_reconciliation(view);
 }
 
-static enum base_status add_lot(
-    struct kms_home *home, struct kms_lot_request *request, const char *image, struct base_err *err)
+/* The files that a lot is about. */
+struct lot_files {
+    struct base_buf image, key, application;
+};
+
+static enum base_status read_files(const struct kms_args *args, struct kms_lot_request *request,
+    struct lot_files *files, struct base_err *err)
 {
-    struct base_buf bytes;
-    base_buf_init(&bytes, IMAGE_MAX);
-    enum base_status status = base_file_read(image, &bytes, err);
+    enum base_status status = base_file_read(args->image, &files->image, err);
+    request->image = files->image.data;
+    request->image_length = files->image.length;
+    if (status == BASE_OK && args->image_key != NULL) {
+        status = base_file_read(args->image_key, &files->key, err);
+        request->image_key = files->key.data;
+        request->image_key_length = files->key.length;
+    }
+    if (status == BASE_OK && args->application != NULL) {
+        status = base_file_read(args->application, &files->application, err);
+        request->application = files->application.data;
+        request->application_length = files->application.length;
+    }
+    return status;
+}
+
+static enum base_status add_lot(struct kms_home *home, const struct kms_args *args,
+    struct kms_lot_request *request, struct base_err *err)
+{
+    struct lot_files files;
+    uint8_t hash[KMS_SECURE_HASH_SIZE];
+    base_buf_init(&files.image, IMAGE_MAX);
+    base_buf_init(&files.key, IMAGE_MAX);
+    base_buf_init(&files.application, IMAGE_MAX);
+    enum base_status status = BASE_OK;
+    if (args->secure_hash != NULL) {
+        status = base_hex_decode(args->secure_hash, sizeof(hash), hash, NULL) == BASE_OK
+                     ? BASE_OK
+                     : bad_hex("secure-hash", 2 * KMS_SECURE_HASH_SIZE, err);
+        request->secure_hash = hash;
+    }
     if (status == BASE_OK) {
-        request->image = bytes.data;
-        request->image_length = bytes.length;
+        status = read_files(args, request, &files, err);
+    }
+    if (status == BASE_OK) {
         status = kms_admin_lot_add(home, request, err);
     }
-    base_buf_done(&bytes);
+    base_buf_done(&files.image);
+    base_buf_done(&files.key);
+    base_buf_done(&files.application);
     return status;
 }
 
@@ -206,7 +354,7 @@ static enum base_status lot_add(int argc, char **argv, struct base_err *err)
     struct kms_args args;
     struct kms_home home = { .dir = "" };
     struct kms_lot_request request = { .id = NULL };
-    enum base_status status = kms_args_read(argc, argv, "diwjentagTRLxpUCJ", 1, &args, err);
+    enum base_status status = kms_args_read(argc, argv, "diwjentagTRLxpUCJKHAmM", 1, &args, err);
     if (status == BASE_OK) {
         status = parse_lot(&args, &request, err);
     }
@@ -214,7 +362,7 @@ static enum base_status lot_add(int argc, char **argv, struct base_err *err)
         status = kms_args_open(&args, &home, err);
     }
     if (status == BASE_OK) {
-        status = add_lot(&home, &request, args.image, err);
+        status = add_lot(&home, &args, &request, err);
     }
     if (status == BASE_OK) {
         struct kms_lot_view view;
@@ -338,90 +486,4 @@ int kms_verb_lot(const struct cli_program *program, int argc, char **argv)
         { "close", lot_close },
     };
     return kms_subverb_run(program, verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
-}
-
-static enum base_status print_unit_json(const struct kms_grant *grant, struct base_err *err)
-{
-    json_t *object = json_object();
-    enum base_status status = kms_grant_json(grant, object, err);
-    char created[BASE_CLOCK_TEXT_SIZE];
-    base_clock_format(grant->created_us, created);
-    if (status == BASE_OK) {
-        status = base_json_set_text(object, "station", grant->station, err);
-    }
-    if (status == BASE_OK) {
-        status = base_json_set_text(object, "tester", grant->tester, err);
-    }
-    if (status == BASE_OK) {
-        status = base_json_set_text(object, "trust", kms_trust_name(grant->device_trust), err);
-    }
-    if (status == BASE_OK) {
-        status = base_json_set_text(object, "granted", created, err);
-    }
-    if (status == BASE_OK) {
-        status = base_json_set_bool(object, "unattended", grant->unattended, err);
-    }
-    if (status != BASE_OK) {
-        json_decref(object);
-        return status;
-    }
-    return kms_print_object(object, err);
-}
-
-static enum base_status print_unit(void *user, const struct kms_grant *grant, struct base_err *err)
-{
-    char chip[17];
-    char dev_eui[17];
-    if (*(const bool *)user) {
-        return print_unit_json(grant, err);
-    }
-    base_hex_encode(grant->chip_id, 8, chip);
-    base_hex_encode(grant->dev_eui, 8, dev_eui);
-    (void)printf("%s  %s  %-10s  %-8s  %s\n", chip, dev_eui, kms_grant_state_name(grant->state),
-        kms_trust_name(grant->device_trust), grant->lot);
-    return BASE_OK;
-}
-
-static enum base_status print_registered(
-    void *user, const struct kms_unit *unit, struct base_err *err)
-{
-    char chip[17];
-    base_hex_encode(unit->chip_id, 8, chip);
-    if (*(const bool *)user) {
-        return kms_print_object(
-            json_pack("{s:s, s:n, s:s, s:s, s:s, s:s}", "chip_id", chip, "dev_eui", "state",
-                "registered", "lot", unit->lot, "station", unit->station, "tester", unit->tester),
-            err);
-    }
-    (void)printf("%s  %-16s  %-10s  %-8s  %s\n", chip, "-", "registered", "-", unit->lot);
-    return BASE_OK;
-}
-
-static enum base_status unit_list(int argc, char **argv, struct base_err *err)
-{
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "dbJ", 0, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK && args.lot != NULL) {
-        struct kms_lot_view view;
-        status = kms_admin_lot_view(&home, args.lot, &view, err);
-    }
-    if (status == BASE_OK) {
-        const struct kms_grant_filter filter = { .lot = args.lot, .limit = INT64_MAX };
-        status = kms_grant_each(&home.store, &filter, print_unit, &args.json, err);
-    }
-    if (status == BASE_OK) {
-        status = kms_unit_each_ungranted(&home.store, args.lot, print_registered, &args.json, err);
-    }
-    kms_home_close(&home);
-    return status;
-}
-
-int kms_verb_unit(const struct cli_program *program, int argc, char **argv)
-{
-    static const struct kms_subverb verbs[] = { { "list", unit_list } };
-    return kms_subverb_run(program, verbs, 1, argc, argv);
 }

@@ -12,7 +12,8 @@
 #include "kms/home.h"
 #include "kms/rows.h"
 
-#define KMS_RATE_DEFAULT (-1)
+#define KMS_RATE_DEFAULT  (-1)
+#define KMS_FLOOR_DEFAULT (-1)
 
 struct kms_lot_request {
     const char *id;
@@ -28,8 +29,15 @@ struct kms_lot_request {
     int64_t rate; /**< grants within any hour; 0 = no limit (not for tofu), -1 = the default */
     enum kms_trust trust;
     bool consent_tofu;
-    bool restrict_none; /**< false: something else was asked for */
-    bool lock_none;
+    enum kms_restrict restrict_policy;
+    enum kms_lock lock_policy;
+    int64_t min_bootloader;   /**< -1: what the image's binding block says */
+    int64_t min_protocol;     /**< the same */
+    const uint8_t *image_key; /**< key object that the ROM verifies the image with; NULL: none */
+    size_t image_key_length;
+    const uint8_t *secure_hash; /**< KMS_SECURE_HASH_SIZE bytes; NULL: none */
+    const uint8_t *application; /**< bytes of the application image; NULL: the lot names none */
+    size_t application_length;
     bool unattended;
     int64_t expires_us;
 };
@@ -38,9 +46,10 @@ struct kms_lot_request {
  * Add a lot.
  *
  * @return BASE_OK; BASE_E_EXISTS (id, or the DevEUI range overlaps another lot's);
- * BASE_E_UNSUPPORTED (restrict, lock, attested: not by this version); BASE_E_DENIED (tofu without
- * consent, lab image in production); BASE_E_ARG (numbers); BASE_E_VERIFY (image: not whole, not
- * bound to this KMS)
+ * BASE_E_DENIED (tofu without consent, lab image in production or in a restricted lot, no
+ * restriction in production, a lock or trust that needs restriction); BASE_E_ARG (numbers, key
+ * object or hash missing); BASE_E_VERIFY (image: not whole, not bound to this KMS, not signed,
+ * below the floor; application: none)
  */
 BASE_MUST_CHECK
 enum base_status kms_admin_lot_add(
@@ -67,6 +76,28 @@ enum base_status kms_admin_lot_view(
 BASE_MUST_CHECK
 enum base_status kms_admin_lot_close(struct kms_home *home, const char *id, bool scrap_open,
     struct kms_lot_view *ret_view, struct base_err *err);
+
+struct kms_permit_request {
+    const char *lot;
+    int64_t acts;           /**< of enum kms_act */
+    const uint8_t *chip_id; /**< 8 bytes; NULL: any chip of the lot */
+    int64_t until_us;
+};
+
+/**
+ * Give leave for irreversible acts; the permit's digests are the lot's.
+ *
+ * @return BASE_OK; BASE_E_NOTFOUND (lot); BASE_E_ARG (acts, time); BASE_E_DENIED (the lot is
+ * closed, or does not do such acts)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_permit_add(struct kms_home *home,
+    const struct kms_permit_request *request, struct kms_permit *ret_permit, struct base_err *err);
+/** Take it back; doing so twice is fine. Stations that hold the note do not learn of it before they
+ * ask again; registrations and grants that rest on it are refused at once. BASE_E_NOTFOUND. */
+BASE_MUST_CHECK
+enum base_status kms_admin_permit_revoke(
+    struct kms_home *home, const char *id, struct base_err *err);
 
 /**
  * Add a tester and draw the TOTP secret.

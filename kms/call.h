@@ -48,7 +48,16 @@
     X(INCONSISTENT, "inconsistent", 422, "Log was rolled back or forked")                          \
     X(BUSY, "busy", 503, "Busy")                                                                   \
     X(INTERNAL, "internal", 500, "Internal error")                                                 \
-    X(RATE_LIMITED, "rate_limited", 429, "Too many grants within an hour")
+    X(RATE_LIMITED, "rate_limited", 429, "Too many grants within an hour")                         \
+    X(PERMIT_MISSING, "permit_missing", 404, "No permit")                                          \
+    X(PERMIT_REVOKED, "permit_revoked", 403, "Permit not accepted")                                \
+    X(VERSION_OLD, "version_old", 403, "Older than the lot allows")                                \
+    X(RECORD_MISSING, "record_missing", 403, "Signed record missing")                              \
+    X(RECORD_BAD, "record_bad", 422, "Signed record not accepted")                                 \
+    X(NOT_CONFIRMED, "not_confirmed", 409, "Receipt first")                                        \
+    X(LOCK_BAD, "lock_bad", 422, "Lock answer not accepted")                                       \
+    X(SUPERSEDED, "superseded", 409, "Keys were replaced")                                         \
+    X(UNIT_RETIRED, "unit_retired", 409, "Unit was retired")
 
 enum kms_problem {
 #define X(name, code, http, title) KMS_PROBLEM_##name,
@@ -111,6 +120,15 @@ enum base_status kms_grant_json(
 /** "tofu", "manifest", "attested". */
 const char *kms_trust_name(enum kms_trust trust);
 
+/** "rework", "zeroise", else "none", of enum proto_purpose. */
+const char *kms_work_name(int64_t purpose);
+/** "none", "secure". */
+const char *kms_restrict_name(int64_t policy);
+/** "none", "aps", "dark". */
+const char *kms_lock_name(int64_t policy);
+/** Does the lot name an application image? */
+bool kms_lot_has_application(const struct kms_lot *lot);
+
 /** A route's work. BASE_OK: answered, commit. BASE_E_DENIED: refused, roll back. */
 typedef enum base_status kms_handler_fn(struct kms_call *call, struct base_err *err);
 
@@ -121,6 +139,8 @@ BASE_MUST_CHECK
 enum base_status kms_handle_logout(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_get_lot(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_get_permit(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_get_unit(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK

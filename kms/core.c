@@ -38,6 +38,7 @@ static const struct route routes[] = {
     { KMS_DELETE, "/v1/session", NEEDS_STATION, kms_handle_logout },
     { KMS_GET, "/v1/keys", NEEDS_STATION, kms_handle_keys },
     { KMS_GET, "/v1/lots/*", NEEDS_SESSION, kms_handle_get_lot },
+    { KMS_GET, "/v1/lots/*/permit", NEEDS_SESSION, kms_handle_get_permit },
     { KMS_GET, "/v1/lots/*/units/*", NEEDS_STATION, kms_handle_get_unit },
     { KMS_GET, "/v1/lots/*/grants", NEEDS_STATION, kms_handle_list_grants },
     { KMS_POST, "/v1/lots/*/grants", NEEDS_PROVISION | NEEDS_SESSION, kms_handle_grant },

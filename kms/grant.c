@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "kms/asking.h"
+#include "kms/signed.h"
 
 /* --- grants already made for this chip or key --- */
 
@@ -302,9 +303,7 @@ static enum base_status sign_grant(struct kms_call *call, const struct kms_askin
     base_hex_encode(asking->sha256, 32, digests[1]);
     base_hex_encode(asking->intent_sha256, 32, digests[2]);
     json_auto_t *object = json_object();
-    struct base_buf body;
     struct base_buf note;
-    base_buf_init(&body, KMS_NOTE_SIZE);
     base_buf_init(&note, KMS_NOTE_SIZE - 1);
     enum base_status status = kms_grant_json(grant, object, err);
     json_auto_t *more = json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:b}", "device_trust",
@@ -316,23 +315,12 @@ static enum base_status sign_grant(struct kms_call *call, const struct kms_askin
         status = base_err_set(err, BASE_E_NOMEM, "JSON", 0, "out of memory for a grant");
     }
     if (status == BASE_OK) {
-        status = base_buf_append(&body, "lpa grant v1\n", 13, err);
-    }
-    if (status == BASE_OK) {
-        status = base_json_canonical(object, &body, err);
-    }
-    if (status == BASE_OK) {
-        status = base_buf_append(&body, "\n", 1, err);
-    }
-    if (status == BASE_OK) {
-        status = base_note_sign(&call->core->keys->log, (const char *)body.data, body.length,
-            (uint64_t)(call->now_us / 1000000), &note, err);
+        status = kms_sign_json(call->core->keys, "lpa grant v1", object, call->now_us, &note, err);
     }
     if (status == BASE_OK) {
         memcpy(grant->note, note.data, note.length);
         grant->note[note.length] = '\0';
     }
-    base_buf_done(&body);
     base_buf_done(&note);
     return status;
 }
@@ -347,6 +335,7 @@ static void describe(
     /* granted was read before kms_lot_take() raised it, in the same transaction */
     kms_eui_bytes(asking->lot.deveui_first + (uint64_t)asking->lot.granted, grant->dev_eui);
     grant->state = KMS_GRANT_OPEN;
+    grant->purpose = PROTO_PURPOSE_INSTALL;
     grant->device_trust = asking->lot.trust;
     grant->unattended = call->session.unattended;
     memcpy(grant->station, call->station.name, sizeof(grant->station));

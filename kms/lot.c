@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "kms/call.h"
+#include "kms/signed.h"
 
 #define GRANTS_PER_ANSWER 100
 
@@ -19,6 +20,29 @@ const char *kms_trust_name(enum kms_trust trust)
     default:
         return "attested";
     }
+}
+
+const char *kms_restrict_name(int64_t policy)
+{
+    return policy == KMS_RESTRICT_NONE ? "none" : "secure";
+}
+
+const char *kms_lock_name(int64_t policy)
+{
+    return policy == KMS_LOCK_NONE ? "none" : (policy == KMS_LOCK_APS ? "aps" : "dark");
+}
+
+const char *kms_work_name(int64_t purpose)
+{
+    return purpose == PROTO_PURPOSE_REWORK
+               ? "rework"
+               : (purpose == PROTO_PURPOSE_ZEROISE ? "zeroise" : "none");
+}
+
+bool kms_lot_has_application(const struct kms_lot *lot)
+{
+    static const uint8_t none[sizeof(lot->application_sha256)];
+    return memcmp(lot->application_sha256, none, sizeof(none)) != 0;
 }
 
 static enum base_status put_text(
@@ -57,6 +81,27 @@ static enum base_status put_hex(
     return *status;
 }
 
+/* What a lot says of restriction, lock, floors and application; a digest that is not there is left
+ * out. */
+static void put_restriction(json_t *object, const struct kms_lot *lot, enum base_status *status)
+{
+    (void)put_text(object, "restrict", kms_restrict_name(lot->restrict_policy), status);
+    (void)put_text(object, "lock", kms_lock_name(lot->lock_policy), status);
+    (void)put_int(object, "min_bootloader", lot->min_bootloader, status);
+    (void)put_int(object, "min_protocol", lot->min_protocol, status);
+    if (lot->restrict_policy != KMS_RESTRICT_NONE) {
+        (void)put_hex(object, "key_sha256", lot->key_sha256, sizeof(lot->key_sha256), status);
+        (void)put_hex(object, "secure_hash", lot->secure_hash, sizeof(lot->secure_hash), status);
+    }
+    if (kms_lot_has_application(lot)) {
+        json_t *application = json_object();
+        (void)put_hex(application, "sha256", lot->application_sha256, 32, status);
+        (void)put_int(application, "version", lot->application_version, status);
+        enum base_status put = base_json_set_value(object, "application", application, NULL);
+        *status = *status == BASE_OK ? put : *status;
+    }
+}
+
 static json_t *lot_object(const struct kms_call *call, const struct kms_lot *lot,
     const struct kms_counts *counts, enum base_status *status)
 {
@@ -69,9 +114,7 @@ static json_t *lot_object(const struct kms_call *call, const struct kms_lot *lot
     (void)put_int(object, "lorawan", lot->lorawan, status);
     (void)put_hex(object, "join_eui", lot->join_eui, 8, status);
     (void)put_text(object, "trust", kms_trust_name(lot->trust), status);
-    (void)put_text(object, "restrict", lot->restrict_policy == 0 ? "none" : "secure", status);
-    (void)put_text(object, "lock",
-        lot->lock_policy == 0 ? "none" : (lot->lock_policy == 1 ? "aps" : "dark"), status);
+    put_restriction(object, lot, status);
     (void)put_bool(object, "development", call->core->policy.development, status);
     (void)put_bool(object, "unattended", lot->unattended, status);
     (void)put_bool(object, "closed", lot->closed_us != 0, status);
@@ -84,27 +127,6 @@ static json_t *lot_object(const struct kms_call *call, const struct kms_lot *lot
     (void)put_int(object, "open", counts->open, status);
     (void)put_int(object, "expires_us", lot->expires_us, status);
     return object;
-}
-
-/* "lpa lot v1", a line of canonical JSON, signed by the KMS's log key. */
-static enum base_status sign_object(struct kms_call *call, const char *title, const json_t *object,
-    struct base_buf *note, struct base_err *err)
-{
-    struct base_buf body;
-    base_buf_init(&body, KMS_NOTE_SIZE);
-    enum base_status status = base_buf_printf(&body, err, "%s\n", title);
-    if (status == BASE_OK) {
-        status = base_json_canonical(object, &body, err);
-    }
-    if (status == BASE_OK) {
-        status = base_buf_append(&body, "\n", 1, err);
-    }
-    if (status == BASE_OK) {
-        status = base_note_sign(&call->core->keys->log, (const char *)body.data, body.length,
-            (uint64_t)(call->now_us / 1000000), note, err);
-    }
-    base_buf_done(&body);
-    return status;
 }
 
 enum base_status kms_handle_get_lot(struct kms_call *call, struct base_err *err)
@@ -122,7 +144,7 @@ enum base_status kms_handle_get_lot(struct kms_call *call, struct base_err *err)
     struct base_buf note;
     base_buf_init(&note, KMS_NOTE_SIZE);
     if (status == BASE_OK) {
-        status = sign_object(call, "lpa lot v1", object, &note, err);
+        status = kms_sign_json(call->core->keys, "lpa lot v1", object, call->now_us, &note, err);
     }
     const char *text = status == BASE_OK ? base_buf_text(&note) : NULL;
     if (text != NULL) {
@@ -140,12 +162,18 @@ enum base_status kms_grant_json(const struct kms_grant *grant, json_t *object, s
     uint8_t digest[32];
     base_sha256(grant->public_key, sizeof(grant->public_key), digest);
     (void)put_hex(object, "chip_id", grant->chip_id, 8, &status);
-    (void)put_text(object, "state", kms_grant_state_name(grant->state), &status);
+    bool zeroised = grant->state == KMS_GRANT_CONFIRMED && grant->purpose == PROTO_PURPOSE_ZEROISE;
+    (void)put_text(
+        object, "state", zeroised ? "zeroised" : kms_grant_state_name(grant->state), &status);
     (void)put_text(object, "lot", grant->lot, &status);
     (void)put_text(object, "grant_id", grant->id, &status);
     (void)put_hex(object, "dev_eui", grant->dev_eui, 8, &status);
     (void)put_int(object, "key_version", grant->key_version, &status);
     (void)put_hex(object, "public_key_sha256", digest, 32, &status);
+    (void)put_bool(object, "locked", grant->locked_us != 0, &status);
+    (void)put_text(object, "work",
+        kms_work_name(grant->state == KMS_GRANT_OPEN ? grant->purpose : PROTO_PURPOSE_INSTALL),
+        &status);
     return status == BASE_OK ? BASE_OK
                              : base_err_set(err, status, "JSON", 0, "cannot write a grant as JSON");
 }

@@ -140,6 +140,19 @@ enum kms_trust {
     KMS_TRUST_ATTESTED = 3,
 };
 
+enum kms_restrict {
+    KMS_RESTRICT_NONE = 0,
+    KMS_RESTRICT_SECURE = 1,
+};
+
+enum kms_lock {
+    KMS_LOCK_NONE = 0,
+    KMS_LOCK_APS = 1,
+    KMS_LOCK_DARK = 2,
+};
+
+#define KMS_SECURE_HASH_SIZE 16 /**< what the chip's fuses hold */
+
 struct kms_lot {
     char id[KMS_ID_SIZE];
     char chip[32];
@@ -150,8 +163,14 @@ struct kms_lot {
     uint64_t deveui_first;
     int64_t deveui_count;
     enum kms_trust trust;
-    int64_t restrict_policy; /**< 0 none; others are refused when the lot is added */
-    int64_t lock_policy;     /**< 0 none */
+    int64_t restrict_policy; /**< enum kms_restrict */
+    int64_t lock_policy;     /**< enum kms_lock */
+    int64_t min_bootloader;  /**< older ones get no keys: major << 24 | minor << 16 | patch */
+    int64_t min_protocol;
+    uint8_t key_sha256[32];                    /**< of the image key's object; zeros: none */
+    uint8_t secure_hash[KMS_SECURE_HASH_SIZE]; /**< zeros: none */
+    uint8_t application_sha256[32];            /**< zeros: the lot names no application */
+    int64_t application_version;
     bool unattended;
     int64_t target;
     int64_t allowance;
@@ -162,7 +181,7 @@ struct kms_lot {
     int64_t closed_us; /**< 0 = open */
 };
 
-/** Grants of a lot by state. */
+/** DevEUIs of a lot by what became of them; scrapped ones include those retired later. */
 struct kms_counts {
     int64_t open, confirmed, scrapped;
 };
@@ -202,6 +221,61 @@ BASE_MUST_CHECK
 enum base_status kms_lot_each(
     struct kms_store *store, kms_lot_fn *each, void *user, struct base_err *err);
 
+#define KMS_PERMIT_ID_SIZE 40 /**< with NUL */
+
+/** Irreversible acts, as bits; the numbers of auth/permit.h. */
+enum kms_act {
+    KMS_ACT_REHEARSE = 1,
+    KMS_ACT_RESTRICT = 2,
+    KMS_ACT_LOCK = 4,
+    KMS_ACT_EFUSE = 8,
+    KMS_ACT_ZEROISE = 16,
+    KMS_ACT_SETTLE = 32,
+};
+
+#define KMS_ACTS 6U
+
+/** "rehearse", "restrict", … of bit 0 … KMS_ACTS - 1. */
+const char *kms_act_name(unsigned bit);
+
+/** Leave to do irreversible acts on the chips of a lot. */
+struct kms_permit {
+    char id[KMS_PERMIT_ID_SIZE];
+    char lot[KMS_ID_SIZE];
+    int64_t acts;  /**< of enum kms_act */
+    bool for_chip; /**< for the chip below alone */
+    uint8_t chip_id[8];
+    int64_t until_us;
+    int64_t created_us;
+    int64_t revoked_us; /**< 0 = good */
+    char note[KMS_NOTE_SIZE];
+};
+
+BASE_MUST_CHECK
+enum base_status kms_permit_insert(
+    struct kms_store *store, const struct kms_permit *permit, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_permit_get(
+    struct kms_store *store, const char *id, struct kms_permit *ret_permit, struct base_err *err);
+/**
+ * The permit that serves a station: neither revoked nor over; one for this very chip before one for
+ * all, a newer before an older one.
+ *
+ * @param chip_id  8 bytes; NULL: one for all chips
+ */
+BASE_MUST_CHECK
+enum base_status kms_permit_for(struct kms_store *store, const char *lot, const uint8_t *chip_id,
+    int64_t now_us, struct kms_permit *ret_permit, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_permit_revoke(struct kms_store *store, const char *id, int64_t now_us,
+    bool *ret_revoked, struct base_err *err);
+typedef enum base_status kms_permit_fn(
+    void *user, const struct kms_permit *permit, struct base_err *err);
+/** Of one lot or (NULL) of all, by time. The callback must not use the store. */
+BASE_MUST_CHECK
+enum base_status kms_permit_each(struct kms_store *store, const char *lot, kms_permit_fn *each,
+    void *user, struct base_err *err);
+
 /** An entry of the manifest: chip and key, and the party that registered it. */
 struct kms_unit {
     uint8_t chip_id[8];
@@ -234,6 +308,8 @@ enum kms_grant_state {
     KMS_GRANT_OPEN = 1,
     KMS_GRANT_CONFIRMED = 2,
     KMS_GRANT_SCRAPPED = 3,
+    KMS_GRANT_SUPERSEDED = 4, /**< its keys were replaced or taken off; never current again */
+    KMS_GRANT_RETIRED = 5,    /**< its DevEUI is never served again */
 };
 
 const char *kms_grant_state_name(enum kms_grant_state state);
@@ -261,6 +337,10 @@ struct kms_grant {
     int64_t confirmed_us;
     int64_t scrapped_us;
     char scrapped_by[KMS_ID_SIZE];
+    uint8_t purpose;                  /**< enum proto_purpose */
+    char order_id[KMS_GRANT_ID_SIZE]; /**< order that it carries out; "": a first installation */
+    int64_t ended_us;                 /**< superseded or retired */
+    int64_t locked_us;                /**< 0: no lock answer came */
 };
 
 /** BASE_E_EXISTS: the same (chip, key, nonce), or a live grant of the chip, or the DevEUI. */

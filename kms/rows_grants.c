@@ -8,34 +8,32 @@
 #define GRANT_COLUMNS                                                                              \
     "id, lot, chip_id, public_key, nonce, dev_eui, key_version, state, device_trust,"              \
     " unattended, station, tester, statement, envelope, roots_wrapped, receipt_key_wrapped,"       \
-    " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by"
+    " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by, purpose,"           \
+    " order_id, ended_us, locked_us"
+
+static const char *const state_names[] = {
+    [KMS_GRANT_OPEN] = "open",
+    [KMS_GRANT_CONFIRMED] = "confirmed",
+    [KMS_GRANT_SCRAPPED] = "scrapped",
+    [KMS_GRANT_SUPERSEDED] = "superseded",
+    [KMS_GRANT_RETIRED] = "retired",
+};
 
 const char *kms_grant_state_name(enum kms_grant_state state)
 {
-    switch (state) {
-    case KMS_GRANT_OPEN:
-        return "open";
-    case KMS_GRANT_CONFIRMED:
-        return "confirmed";
-    case KMS_GRANT_SCRAPPED:
-    default:
-        return "scrapped";
-    }
+    return state_names[state];
 }
 
 static enum kms_grant_state state_of(struct kms_row *row, size_t column)
 {
     char text[16];
     kms_row_text(row, column, sizeof(text), text);
-    if (strcmp(text, "open") == 0) {
-        return KMS_GRANT_OPEN;
+    for (int i = KMS_GRANT_OPEN; i <= KMS_GRANT_RETIRED; i++) {
+        if (strcmp(text, state_names[i]) == 0) {
+            return (enum kms_grant_state)i;
+        }
     }
-    if (strcmp(text, "confirmed") == 0) {
-        return KMS_GRANT_CONFIRMED;
-    }
-    if (strcmp(text, "scrapped") != 0) {
-        row->bad = true;
-    }
+    row->bad = true;
     return KMS_GRANT_SCRAPPED;
 }
 
@@ -54,7 +52,9 @@ static enum base_status insert_device(
 enum base_status kms_grant_insert(
     struct kms_store *store, const struct kms_grant *grant, struct base_err *err)
 {
-    enum base_status status = insert_device(store, grant, err);
+    /* rework and zeroise keep the DevEUI */
+    enum base_status status =
+        grant->order_id[0] == '\0' ? insert_device(store, grant, err) : BASE_OK;
     if (status != BASE_OK) {
         return status;
     }
@@ -78,13 +78,15 @@ enum base_status kms_grant_insert(
         kms_blob(grant->intent_sha256, 32),
         kms_text(grant->note),
         kms_int(grant->created_us),
+        kms_int(grant->purpose),
+        kms_text(grant->order_id),
     };
     return KMS_RUN(store,
         "INSERT INTO grants(id, lot, chip_id, public_key, nonce, dev_eui, key_version, state,"
         " device_trust, unattended, station, tester, statement, envelope, roots_wrapped,"
-        " receipt_key_wrapped, intent_sha256, note, created_us)"
+        " receipt_key_wrapped, intent_sha256, note, created_us, purpose, order_id)"
         " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
-        " $18, $19)",
+        " $18, $19, $20, $21)",
         values, err);
 }
 
@@ -112,6 +114,10 @@ static void grant_of_row(struct kms_row *row, struct kms_grant *grant)
     grant->confirmed_us = kms_row_int(row, 19);
     grant->scrapped_us = kms_row_int(row, 20);
     kms_row_text(row, 21, sizeof(grant->scrapped_by), grant->scrapped_by);
+    grant->purpose = (uint8_t)kms_row_int(row, 22);
+    kms_row_text(row, 23, sizeof(grant->order_id), grant->order_id);
+    grant->ended_us = kms_row_int(row, 24);
+    grant->locked_us = kms_row_int(row, 25);
 }
 
 struct grant_reader {
@@ -165,7 +171,8 @@ enum base_status kms_grant_of_chip(struct kms_store *store, const uint8_t chip_i
     const struct kms_value values[] = { kms_blob(chip_id, 8) };
     enum base_status status = KMS_ONE(store,
         "SELECT " GRANT_COLUMNS " FROM grants WHERE chip_id = $1"
-        " ORDER BY CASE WHEN state = 'scrapped' THEN 1 ELSE 0 END, key_version DESC LIMIT 1",
+        " ORDER BY CASE state WHEN 'open' THEN 0 WHEN 'confirmed' THEN 1 WHEN 'retired' THEN 2"
+        " ELSE 3 END, key_version DESC LIMIT 1",
         values, read_grant, reader, err);
     if (status == BASE_OK) {
         *ret_grant = reader.grant;

@@ -11,7 +11,8 @@
 #define LOT_COLUMNS                                                                                \
     "id, chip, image_sha256, lorawan, join_eui, profile, deveui_first, deveui_count, trust,"       \
     " restrict_policy, lock_policy, unattended, target, allowance, granted, created_us,"           \
-    " expires_us, closed_us, rate"
+    " expires_us, closed_us, rate, min_bootloader, min_protocol, key_sha256, secure_hash,"         \
+    " application_sha256, application_version"
 
 enum base_status kms_lot_insert(
     struct kms_store *store, const struct kms_lot *lot, struct base_err *err)
@@ -39,12 +40,20 @@ enum base_status kms_lot_insert(
         kms_int(lot->created_us),
         kms_int(lot->expires_us),
         kms_int(lot->rate),
+        kms_int(lot->min_bootloader),
+        kms_int(lot->min_protocol),
+        kms_blob(lot->key_sha256, sizeof(lot->key_sha256)),
+        kms_blob(lot->secure_hash, sizeof(lot->secure_hash)),
+        kms_blob(lot->application_sha256, sizeof(lot->application_sha256)),
+        kms_int(lot->application_version),
     };
     return KMS_RUN(store,
         "INSERT INTO lots(id, chip, image_sha256, lorawan, join_eui, profile, deveui_first,"
         " deveui_last, deveui_count, trust, restrict_policy, lock_policy, unattended, target,"
-        " allowance, created_us, expires_us, rate)"
-        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        " allowance, created_us, expires_us, rate, min_bootloader, min_protocol, key_sha256,"
+        " secure_hash, application_sha256, application_version)"
+        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+        " $19, $20, $21, $22, $23, $24)",
         values, err);
 }
 
@@ -72,6 +81,12 @@ static void lot_of_row(struct kms_row *row, struct kms_lot *lot)
     lot->expires_us = kms_row_int(row, 16);
     lot->closed_us = kms_row_int(row, 17);
     lot->rate = kms_row_int(row, 18);
+    lot->min_bootloader = kms_row_int(row, 19);
+    lot->min_protocol = kms_row_int(row, 20);
+    kms_row_bytes(row, 21, sizeof(lot->key_sha256), lot->key_sha256);
+    kms_row_bytes(row, 22, sizeof(lot->secure_hash), lot->secure_hash);
+    kms_row_bytes(row, 23, sizeof(lot->application_sha256), lot->application_sha256);
+    lot->application_version = kms_row_int(row, 24);
 }
 
 struct lot_reader {
@@ -137,7 +152,7 @@ enum base_status kms_lot_rate(struct kms_store *store, const struct kms_lot *lot
     const struct kms_value values[] = { kms_text(lot->id), kms_int(now_us - HOUR_US),
         kms_int(lot->rate - 1) };
     enum base_status status = KMS_ONE(store,
-        "SELECT created_us FROM grants WHERE lot = $1 AND created_us > $2"
+        "SELECT created_us FROM grants WHERE lot = $1 AND created_us > $2 AND order_id = ''"
         " ORDER BY created_us DESC LIMIT 1 OFFSET $3",
         values, read_time, reader, err);
     if (status == BASE_OK || status == BASE_E_NOTFOUND) {
@@ -163,24 +178,27 @@ static enum base_status read_count(void *user, struct kms_row *row, struct base_
     kms_row_text(row, 0, sizeof(state), state);
     int64_t count = kms_row_int(row, 1);
     if (strcmp(state, "open") == 0) {
-        counts->open = count;
-    } else if (strcmp(state, "confirmed") == 0) {
-        counts->confirmed = count;
-    } else if (strcmp(state, "scrapped") == 0) {
-        counts->scrapped = count;
+        counts->open += count;
+    } else if (strcmp(state, "confirmed") == 0 || strcmp(state, "superseded") == 0) {
+        counts->confirmed += count;
+    } else if (strcmp(state, "scrapped") == 0 || strcmp(state, "retired") == 0) {
+        counts->scrapped += count;
     } else {
         row->bad = true;
     }
     return BASE_OK;
 }
 
+/* By DevEUI, each of which had one first installation: one whose keys were replaced is a confirmed
+ * unit, one that was retired is not a unit any more. */
 enum base_status kms_lot_counts(
     struct kms_store *store, const char *id, struct kms_counts *ret_counts, struct base_err *err)
 {
     struct kms_counts counts = { 0 };
     const struct kms_value values[] = { kms_text(id) };
     const struct kms_statement query = {
-        .sql = "SELECT state, COUNT(*) FROM grants WHERE lot = $1 GROUP BY state",
+        .sql = "SELECT state, COUNT(*) FROM grants WHERE lot = $1 AND order_id = ''"
+               " GROUP BY state",
         .values = values,
         .value_count = 1,
         .each = read_count,

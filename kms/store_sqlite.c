@@ -11,8 +11,8 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION 2
-#define CACHE_SIZE     64
+#define SCHEMA_VERSION 3
+#define CACHE_SIZE     128
 #define BUSY_MS        5000
 #define COLUMNS_MAX    40
 
@@ -29,6 +29,7 @@ struct state {
     bool in_transaction;
 };
 
+/* The first form; what came after it follows in its own list. */
 static const char *const schema[] = {
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE stations(certificate_sha256 BLOB PRIMARY KEY, name TEXT NOT NULL,"
@@ -79,6 +80,44 @@ static const char *const schema[] = {
     "CREATE TABLE events(id BLOB PRIMARY KEY, at_us INTEGER NOT NULL, kind TEXT NOT NULL,"
     " station TEXT NOT NULL, tester TEXT NOT NULL, lot TEXT NOT NULL, subject TEXT NOT NULL)",
     "INSERT INTO meta VALUES('schema', '2')",
+};
+
+#define ZEROS_16 "X'00000000000000000000000000000000'"
+#define ZEROS_32 "X'0000000000000000000000000000000000000000000000000000000000000000'"
+
+/* From 2 to 3: restriction and lock, permits, the personaliser's record, orders. */
+static const char *const upgrade[] = {
+    "ALTER TABLE lots ADD COLUMN min_bootloader INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lots ADD COLUMN min_protocol INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lots ADD COLUMN key_sha256 BLOB NOT NULL DEFAULT " ZEROS_32,
+    "ALTER TABLE lots ADD COLUMN secure_hash BLOB NOT NULL DEFAULT " ZEROS_16,
+    "ALTER TABLE lots ADD COLUMN application_sha256 BLOB NOT NULL DEFAULT " ZEROS_32,
+    "ALTER TABLE lots ADD COLUMN application_version INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE units ADD COLUMN record TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE units ADD COLUMN record_tester TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE units ADD COLUMN permit TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE grants ADD COLUMN purpose INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE grants ADD COLUMN order_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE grants ADD COLUMN ended_us INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE grants ADD COLUMN locked_us INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE grants ADD COLUMN lock_answer BLOB",
+    "DROP INDEX grant_live",
+    /* of a chip: one grant that is open, one that is current, one first installation that was not
+     * scrapped; and an order serves once */
+    "CREATE UNIQUE INDEX grant_open ON grants(chip_id) WHERE state = 'open'",
+    "CREATE UNIQUE INDEX grant_current ON grants(chip_id) WHERE state = 'confirmed'",
+    "CREATE UNIQUE INDEX grant_install ON grants(chip_id)"
+    " WHERE order_id = '' AND state <> 'scrapped'",
+    "CREATE UNIQUE INDEX grant_order ON grants(order_id) WHERE order_id <> ''",
+    "CREATE TABLE permits(id TEXT PRIMARY KEY, lot TEXT NOT NULL, acts INTEGER NOT NULL,"
+    " chip_id BLOB NOT NULL, until_us INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+    " revoked_us INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL)",
+    "CREATE INDEX permit_lot ON permits(lot, created_us)",
+    "CREATE TABLE orders(id TEXT PRIMARY KEY, chip_id BLOB NOT NULL, public_key BLOB NOT NULL,"
+    " purpose INTEGER NOT NULL, reason TEXT NOT NULL, created_us INTEGER NOT NULL,"
+    " ended_us INTEGER NOT NULL DEFAULT 0)",
+    "CREATE UNIQUE INDEX order_pending ON orders(chip_id) WHERE ended_us = 0",
+    "UPDATE meta SET value = '3' WHERE name = 'schema'",
 };
 
 static enum base_status failed(
@@ -302,11 +341,22 @@ static const struct kms_store_ops sqlite_ops = {
     .close = sqlite_close,
 };
 
+static enum base_status run_all(struct state *state, const char *const *statements, size_t count,
+    const char *what, struct base_err *err)
+{
+    enum base_status status = BASE_OK;
+    for (size_t i = 0; status == BASE_OK && i < count; i++) {
+        status = plain(state, statements[i], what, err);
+    }
+    return status;
+}
+
 static enum base_status create_tables(struct state *state, struct base_err *err)
 {
     enum base_status status = sqlite_begin(state, err);
-    for (size_t i = 0; status == BASE_OK && i < sizeof(schema) / sizeof(schema[0]); i++) {
-        status = plain(state, schema[i], "create its tables", err);
+    if (status == BASE_OK) {
+        status =
+            run_all(state, schema, sizeof(schema) / sizeof(schema[0]), "create its tables", err);
     }
     if (status == BASE_OK) {
         return sqlite_commit(state, err);
@@ -324,14 +374,42 @@ static enum base_status read_version(void *user, struct kms_row *row, struct bas
     return BASE_OK;
 }
 
-static enum base_status check_version(struct state *state, struct base_err *err)
+static enum base_status get_version(struct state *state, long *ret_version, struct base_err *err)
 {
-    long version = 0;
     int64_t changed;
     const struct kms_statement query = { .sql = "SELECT value FROM meta WHERE name = 'schema'",
         .each = read_version,
-        .user = &version };
-    enum base_status status = sqlite_run(state, &query, &changed, err);
+        .user = ret_version };
+    return sqlite_run(state, &query, &changed, err);
+}
+
+/* Within a transaction that looks again, because another process may do the same. */
+static enum base_status upgrade_tables(struct state *state, struct base_err *err)
+{
+    long version = 0;
+    enum base_status status = sqlite_begin(state, err);
+    if (status == BASE_OK) {
+        status = get_version(state, &version, err);
+    }
+    if (status == BASE_OK && version == 2) {
+        status = run_all(
+            state, upgrade, sizeof(upgrade) / sizeof(upgrade[0]), "upgrade its tables", err);
+    }
+    if (status == BASE_OK) {
+        return sqlite_commit(state, err);
+    }
+    sqlite_rollback(state);
+    return status;
+}
+
+static enum base_status check_version(struct state *state, struct base_err *err)
+{
+    long version = 0;
+    enum base_status status = get_version(state, &version, err);
+    if (status == BASE_OK && version == 2) {
+        status = upgrade_tables(state, err);
+        version = SCHEMA_VERSION;
+    }
     if (status == BASE_OK && version != SCHEMA_VERSION) {
         return base_err_set(err, BASE_E_CONFIG, "SQL", version,
             "the KMS database has schema %ld and this program needs %d: use the program that "

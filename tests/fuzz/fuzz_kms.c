@@ -27,6 +27,7 @@ static const struct {
     { KMS_GET, "/v1/lots/L-1", NULL },
     { KMS_GET, "/v1/lots/L-1/grants", "state=open" },
     { KMS_GET, "/v1/lots/L-1/units/0011223344556677", NULL },
+    { KMS_GET, "/v1/lots/L-1/permit", "chip=0011223344556677" },
 };
 
 #define TOKEN_BYTES 32
