@@ -61,13 +61,10 @@ enum base_status base_err_errno(
     return status;
 }
 
-enum base_status base_err_prefix(struct base_err *err, const char *format, ...)
+void base_err_prefix(struct base_err *err, const char *format, ...)
 {
-    if (err == NULL) {
-        return BASE_OK;
-    }
-    if (err->status == BASE_OK) {
-        return BASE_OK;
+    if (err == NULL || err->status == BASE_OK) {
+        return;
     }
     char text[BASE_ERR_MESSAGE_SIZE];
     va_list args;
@@ -80,7 +77,6 @@ enum base_status base_err_prefix(struct base_err *err, const char *format, ...)
         base_utf8_make_printable(text);
         memcpy(err->message, text, sizeof(text));
     }
-    return err->status;
 }
 
 void base_err_set_code(struct base_err *err, const char *code)

@@ -49,9 +49,9 @@ enum base_status base_err_set(struct base_err *err, enum base_status status, con
 enum base_status base_err_errno(struct base_err *err, enum base_status status, int errnum,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/** Put a context such as "lot L-1: " before the sentence; returns the recorded status. No-op on
- * NULL or no failure. */
-enum base_status base_err_prefix(struct base_err *err, const char *format, ...)
+/** Put a context such as "lot L-1: " before the sentence. No-op on NULL or no failure, so it has no
+ * status to give: a caller returns the one it has. */
+void base_err_prefix(struct base_err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** Set the stable machine code (cut at 47 characters). NULL @p err is accepted. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,7 +103,22 @@ static int unknown_verb(const struct cli_program *program, const char *word)
     return EXIT_USAGE;
 }
 
+static int run_program(const struct cli_program *program, int argc, char **argv);
+
+/* What was not written was not said: a full disk under the output must not end as success. */
 int cli_main(const struct cli_program *program, int argc, char **argv)
+{
+    int code = run_program(program, argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == 0) {
+        (void)fprintf(stderr,
+            "%s: the output could not be written (%s); free some space, then run again\n",
+            program->name, strerrordesc_np(errno));
+        return base_status_exit_code(BASE_E_IO);
+    }
+    return code;
+}
+
+static int run_program(const struct cli_program *program, int argc, char **argv)
 {
     /* Before anything that may hold a secret: no core dump, no look into this process by others. */
     base_secret_harden_process();

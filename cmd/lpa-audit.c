@@ -266,7 +266,8 @@ static enum base_status show_record(
     struct lpa_audit_fields fields;
     enum base_status status = lpa_audit_record_scan(line, length, &fields, err);
     if (status != BASE_OK) {
-        return base_err_prefix(err, "record %" PRIu64 ": ", shower->number);
+        base_err_prefix(err, "record %" PRIu64 ": ", shower->number);
+        return status;
     }
     shower->number++;
     bool other_lot = shower->args->lot != NULL && !lpa_span_is(fields.lot, shower->args->lot);

@@ -278,7 +278,8 @@ static void write_failure(
              : "the KMS failed inside; its operator finds the cause in the KMS's log");
 }
 
-static enum base_status in_transaction(struct kms_call *call, struct base_err *err)
+static enum base_status in_transaction(
+    struct kms_call *call, kms_handler_fn *run, struct base_err *err)
 {
     struct kms_store *store = call->core->store;
     enum base_status status = kms_store_begin(store, err);
@@ -286,7 +287,7 @@ static enum base_status in_transaction(struct kms_call *call, struct base_err *e
         return status;
     }
     call->now_us = kms_store_now_us(store);
-    status = run_call(call, err);
+    status = run(call, err);
     if (status == BASE_OK) {
         return kms_store_commit(store, err);
     }
@@ -348,9 +349,33 @@ static void answer_metrics(struct kms_call *call)
     call->response->content_type = "text/plain; version=0.0.4";
 }
 
+/* Anybody with a certificate of this KMS may read the metrics, but no station that is out of use.
+ */
+static enum base_status metrics_call(struct kms_call *call, struct base_err *err)
+{
+    enum base_status status = check_station(call, err);
+    bool stranger = status == BASE_E_DENIED && call->station.name[0] == '\0';
+    if (status != BASE_OK && !stranger) {
+        return status;
+    }
+    base_buf_clear(&call->response->body);
+    call->response->code = NULL;
+    answer_metrics(call);
+    return BASE_OK;
+}
+
 static bool is_operation(const struct kms_request *request)
 {
     return request->method == KMS_GET && strncmp(request->path, "/v1/", 4) != 0;
+}
+
+static void answer_call(struct kms_call *call, kms_handler_fn *run)
+{
+    struct base_err err = { 0 };
+    enum base_status status = in_transaction(call, run, &err);
+    if (status != BASE_OK && (status != BASE_E_DENIED || call->response->status == 0)) {
+        write_failure(call, status, &err);
+    }
 }
 
 static void answer_operation(struct kms_call *call)
@@ -359,7 +384,7 @@ static void answer_operation(struct kms_call *call)
     if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0) {
         answer_health(call);
     } else if (strcmp(path, "/metrics") == 0) {
-        answer_metrics(call);
+        answer_call(call, metrics_call);
     } else {
         kms_call_problem(call, KMS_PROBLEM_NO_SUCH_CALL, "this KMS has no such call");
     }
@@ -369,17 +394,13 @@ void kms_core_handle(
     struct kms_core *core, const struct kms_request *request, struct kms_response *response)
 {
     struct kms_call call = { .core = core, .request = request, .response = response };
-    struct base_err err = { 0 };
     if (request->body_length > KMS_BODY_MAX) {
         kms_call_problem(
             &call, KMS_PROBLEM_TOO_LARGE, "the body is longer than %u bytes", KMS_BODY_MAX);
     } else if (is_operation(request)) {
         answer_operation(&call);
     } else {
-        enum base_status status = in_transaction(&call, &err);
-        if (status != BASE_OK && (status != BASE_E_DENIED || response->status == 0)) {
-            write_failure(&call, status, &err);
-        }
+        answer_call(&call, run_call);
     }
     if (response->status >= 100 && response->status < 600) {
         core->metrics.requests[response->status / 100]++;

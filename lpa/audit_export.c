@@ -137,7 +137,8 @@ static enum base_status export_row(
     struct base_buf row;
     enum base_status status = lpa_audit_record_scan(line, length, &fields, err);
     if (status != BASE_OK) {
-        return base_err_prefix(err, "record %llu: ", (unsigned long long)e->records);
+        base_err_prefix(err, "record %llu: ", (unsigned long long)e->records);
+        return status;
     }
     base_buf_init(&row, 65536);
     if (e->records == 0) {

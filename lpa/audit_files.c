@@ -14,7 +14,6 @@
 
 #define SEGMENT_DIGITS  12U
 #define SEGMENT_SUFFIX  ".jsonl"
-#define NOTES_MAX_BYTES (64U * 1024U * 1024U)
 #define CHUNK_BYTES     (256U * 1024U)
 
 void lpa_audit_segment_name(uint64_t first, char ret_name[LPA_AUDIT_SEGMENT_NAME_SIZE])
@@ -201,7 +200,7 @@ enum base_status lpa_audit_read_notes(
     }
     struct base_buf text;
     struct base_err cause = { 0 };
-    base_buf_init(&text, NOTES_MAX_BYTES);
+    base_buf_init(&text, LPA_AUDIT_NOTES_MAX);
     status = base_file_read(path, &text, &cause);
     if (status == BASE_OK) {
         status = walk_notes(&text, name, each, user, err);

@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 
+#define LPA_AUDIT_NOTES_MAX         (64U * 1024U * 1024U) /**< bytes of a file of notes */
 #define LPA_AUDIT_SEGMENT_NAME_SIZE 24
 
 /** Name of the segment that begins with record @p first. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints: signed by the station, cosigned by the KMS (C2SP tlog-witness). */
 #include "base/file.h"
+#include "lpa/audit_files.h"
 #include "lpa/audit_private.h"
 #include "lpa/audit_record.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 /* One line of the history every so many records: enough to narrow down where a fork began, few
  * enough that checking all of their signatures stays cheap. */
@@ -56,28 +55,32 @@ enum base_status lpa_audit_sign_head(
     return status;
 }
 
-/* The history is a help for auditors; a full disk is noticed at the next record anyway. */
+/* The history is a help for auditors; a full disk is noticed at the next record anyway. It is
+ * replaced as a whole: half a note at its end, after a power cut, would make the log unreadable. */
 static void remember(struct lpa_audit *audit, const struct base_buf *note)
 {
     char path[BASE_FILE_PATH_SIZE];
+    struct base_buf text;
     if (audit->witness_size < audit->history_size + HISTORY_EVERY ||
         base_file_join(audit->folder, "history", sizeof(path), path, NULL) != BASE_OK) {
         return;
     }
-    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return;
+    base_buf_init(&text, LPA_AUDIT_NOTES_MAX);
+    enum base_status status = base_file_read(path, &text, NULL);
+    if (status == BASE_E_NOTFOUND) {
+        status = BASE_OK;
     }
-    off_t length = lseek(fd, 0, SEEK_END);
-    bool good = (length == 0 || base_file_write_all(fd, "\n", 1, path, NULL) == BASE_OK) &&
-                base_file_write_all(fd, note->data, note->length, path, NULL) == BASE_OK &&
-                fdatasync(fd) == 0;
-    if (good) {
+    if (status == BASE_OK && text.length > 0) {
+        status = base_buf_append(&text, "\n", 1, NULL);
+    }
+    if (status == BASE_OK) {
+        status = base_buf_append(&text, note->data, note->length, NULL);
+    }
+    if (status == BASE_OK &&
+        base_file_replace(path, text.data, text.length, 0600, NULL) == BASE_OK) {
         audit->history_size = audit->witness_size;
-    } else {
-        (void)!ftruncate(fd, length);
     }
-    (void)close(fd);
+    base_buf_done(&text);
 }
 
 /* What the KMS answered becomes part of the log only after its signature was checked. Our own was

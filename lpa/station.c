@@ -187,7 +187,8 @@ enum base_status lpa_station_pin_witness(
     char line[BASE_NOTE_VKEY_SIZE + 1];
     enum base_status status = base_note_verifier_parse(vkey, &key, err);
     if (status != BASE_OK) {
-        return base_err_prefix(err, "the KMS's cosigning key: ");
+        base_err_prefix(err, "the KMS's cosigning key: ");
+        return status;
     }
     if (station->have_witness) {
         bool same = strcmp(key.name, station->witness.name) == 0 &&

@@ -346,6 +346,15 @@ class Line:
         finally:
             subprocess.run(["umount", small], check=True)
 
+    def full_disk_at_output(self):
+        """A result that could not be written must not end as success."""
+        for command in (["lpa-kms", "--help"], ["lpa-kms", "lot", "list", "--dir", self.lab.path("kms")],
+                        ["lpa-audit", "show", "--dir", self.station], ["lpa-image", "info", self.lab.image]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([program(command[0]), *command[1:]], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            expect(done.returncode == EXIT_USAGE and b"space" in done.stderr.lower(),
+                   f"{command}: exit 2 and the cause expected: {done}")
+
     def unknown_verb(self):
         for name in ("lpa-provision", "lpa-kms", "lpa-audit", "lpa-probe", "lpa-sim", "lpa-image"):
             result = self.lab.run(program(name), "nonsense")
@@ -375,6 +384,7 @@ CASES = [
     ("wrong chip", Line.wrong_chip), ("target absent", Line.target_absent), ("truncated image", Line.truncated_image),
     ("image beyond flash", Line.image_beyond_flash), ("empty image", Line.empty_image),
     ("corrupt journal", Line.corrupt_journal), ("tampered log", Line.tampered_log), ("full disk", Line.full_disk),
+    ("full disk at the output", Line.full_disk_at_output),
     ("unknown verb", Line.unknown_verb), ("the lot still reconciles", Line.reconciles),
 ]
 

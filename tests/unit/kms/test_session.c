@@ -263,6 +263,7 @@ static void test_certificates(void **state)
     assert_int_equal(lab_call(&f->lab, &f->other, KMS_GET, "/v1/keys", NULL, NULL), 200);
     assert_int_equal(kms_admin_station_revoke(&f->lab.home, "station-2", NULL), BASE_OK);
     lab_refused(&f->lab, &f->other, KMS_GET, "/v1/keys", NULL, 403, "certificate");
+    lab_refused(&f->lab, &f->other, KMS_GET, "/metrics", NULL, 403, "certificate");
     f->lab.now_us += 401 * 24 * LAB_HOUR;
     lab_refused(&f->lab, &f->station, KMS_GET, "/v1/keys", NULL, 403, "certificate");
 }
@@ -277,6 +278,7 @@ static void test_operations(void **state)
     assert_true(json_is_true(json_object_get(answer, "development")));
     json_decref(answer);
     assert_int_equal(lab_call(&f->lab, &stranger, KMS_GET, "/metrics", NULL, NULL), 200);
+    assert_int_equal(lab_call(&f->lab, &f->station, KMS_GET, "/metrics", NULL, NULL), 200);
     lab_refused(&f->lab, &stranger, KMS_GET, "/other", NULL, 404, "no_such_call");
     lab_refused(&f->lab, &f->station, KMS_GET, "/v1/other", NULL, 404, "no_such_call");
     lab_refused(&f->lab, &f->station, KMS_POST, "/v1/lots/L1", "{}", 404, "no_such_call");

@@ -188,6 +188,32 @@ static void test_without_the_kms_key_nothing_counts_as_cosigned(void **state)
     lpa_audit_report_done(&report);
 }
 
+/* A second name of the file keeps what stood there: a history written in place would have grown. */
+static void test_the_history_is_replaced_as_a_whole(void **state)
+{
+    struct bench *b = *state;
+    char path[256];
+    char copy[256];
+    struct base_buf before;
+    struct base_buf kept;
+    struct base_buf now;
+    bench_write(b, 300);
+    bench_path(b, "history", path);
+    bench_path(b, "other-name", copy);
+    assert_int_equal(link(path, copy), 0);
+    bench_read(b, "history", &before);
+    bench_write(b, 300);
+    bench_read(b, "other-name", &kept);
+    bench_read(b, "history", &now);
+    assert_int_equal(kept.length, before.length);
+    assert_true(now.length > before.length);
+    assert_memory_equal(now.data, before.data, before.length);
+    base_buf_done(&before);
+    base_buf_done(&kept);
+    base_buf_done(&now);
+    assert_int_equal(unlink(copy), 0);
+}
+
 static void test_the_history_goes_on_over_short_runs(void **state)
 {
     struct bench *b = *state;
@@ -344,6 +370,7 @@ int main(void)
         TEST(test_no_witness_no_intent),
         TEST(test_a_lost_cosignature_is_asked_for_again),
         TEST(test_without_the_kms_key_nothing_counts_as_cosigned),
+        TEST(test_the_history_is_replaced_as_a_whole),
         TEST(test_the_history_goes_on_over_short_runs),
         TEST(test_lots_reconcile),
         TEST(test_a_disk_that_is_full_refuses_and_recovers),
