@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/p256.h"
+#include "base/private_key.h"
 
 #define PEM_MAX 65536
 
@@ -28,25 +29,6 @@ static enum base_status openssl_failed(const char *what, struct base_err *err)
 }
 
 /* The private key as OpenSSL object. The PEM text lies in locked memory only. */
-static enum base_status load_key(const char *path, EVP_PKEY **ret_key, struct base_err *err)
-{
-    struct base_secret pem = { 0 };
-    enum base_status status = base_secret_read_file(&pem, path, PEM_MAX, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.length);
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    (void)BIO_free(bio);
-    base_secret_done(&pem);
-    if (key == NULL) {
-        ERR_clear_error();
-        return base_err_set(err, BASE_E_CONFIG, "OpenSSL", 0, "%s holds no private key", path);
-    }
-    *ret_key = key;
-    return BASE_OK;
-}
-
 static X509_REQ *make_request(EVP_PKEY *key, const char *name)
 {
     X509_REQ *request = X509_REQ_new();
@@ -90,7 +72,7 @@ static enum base_status make_tls_key(const struct auth_enrol_opts *opts, struct 
     }
     base_p256_free(made);
     if (status == BASE_OK) {
-        status = load_key(opts->key_file, &key, err);
+        status = base_private_key_load(opts->key_file, &key, err);
     }
     if (status == BASE_OK) {
         status = write_request(opts, key, err);
@@ -195,7 +177,7 @@ enum base_status auth_enrol_check(const char *certificate_file, const char *key_
     int64_t end_us = 0;
     enum base_status status = load_certificate(certificate_file, &certificate, err);
     if (status == BASE_OK) {
-        status = load_key(key_file, &key, err);
+        status = base_private_key_load(key_file, &key, err);
     }
     if (status == BASE_OK && X509_check_private_key(certificate, key) != 1) {
         ERR_clear_error();

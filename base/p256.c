@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/hpke_kdf.h"
+#include "base/private_key.h"
 
 #include <limits.h>
 #include <openssl/bn.h>
@@ -185,17 +186,13 @@ static bool get_point(const EVP_PKEY *pkey, uint8_t ret_point[BASE_P256_POINT_BY
 
 enum base_status base_p256_load(const char *path, struct base_p256 **ret_key, struct base_err *err)
 {
-    struct base_secret text = { 0 };
-    enum base_status status = base_secret_read_file(&text, path, KEY_FILE_MAX_BYTES, err);
+    EVP_PKEY *pkey = NULL;
+    enum base_status status = base_private_key_load(path, &pkey, err);
     if (status != BASE_OK) {
         return status;
     }
-    BIO *bio = BIO_new_mem_buf(text.data, (int)text.length);
-    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    base_secret_done(&text);
     uint8_t point[BASE_P256_POINT_BYTES];
-    if (pkey == NULL || !is_p256(pkey) || !get_point(pkey, point)) {
+    if (!is_p256(pkey) || !get_point(pkey, point)) {
         EVP_PKEY_free(pkey);
         return base_err_set(err, BASE_E_CONFIG, "P-256", 0,
             "%s holds no unencrypted P-256 private key in PEM form", path);

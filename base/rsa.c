@@ -11,7 +11,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
-#include "base/secret.h"
+#include "base/private_key.h"
 
 #define KEY_FILE_MAX_BYTES 8192
 
@@ -51,16 +51,12 @@ static bool is_rsa_2048(const EVP_PKEY *pkey)
 
 enum base_status base_rsa_load(const char *path, struct base_rsa **ret_key, struct base_err *err)
 {
-    struct base_secret text = { 0 };
-    enum base_status status = base_secret_read_file(&text, path, KEY_FILE_MAX_BYTES, err);
+    EVP_PKEY *pkey = NULL;
+    enum base_status status = base_private_key_load(path, &pkey, err);
     if (status != BASE_OK) {
         return status;
     }
-    BIO *bio = BIO_new_mem_buf(text.data, (int)text.length);
-    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
     struct base_rsa *key = calloc(1, sizeof(*key));
-    BIO_free(bio);
-    base_secret_done(&text);
     if (is_rsa_2048(pkey) && key != NULL) {
         key->pkey = pkey;
         *ret_key = key;

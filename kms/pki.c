@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/p256.h"
-#include "base/secret.h"
+#include "base/private_key.h"
 
 #define CA_DAYS      3650
 #define SERVER_DAYS  825
@@ -39,25 +39,6 @@ static enum base_status key_path(
     return base_file_join(dir, inside, BASE_FILE_PATH_SIZE, ret_path, err);
 }
 
-static enum base_status load_key(const char *path, EVP_PKEY **ret_key, struct base_err *err)
-{
-    struct base_secret pem = { 0 };
-    enum base_status status = base_secret_read_file(&pem, path, PEM_MAX, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.length);
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    (void)BIO_free(bio);
-    base_secret_done(&pem);
-    if (key == NULL) {
-        ERR_clear_error();
-        return base_err_set(err, BASE_E_CONFIG, "OpenSSL", 0, "%s holds no private key", path);
-    }
-    *ret_key = key;
-    return BASE_OK;
-}
-
 static enum base_status make_key(const char *dir, const char *name,
     const struct base_random *random, EVP_PKEY **ret_key, struct base_err *err)
 {
@@ -71,7 +52,7 @@ static enum base_status make_key(const char *dir, const char *name,
         status = base_p256_store(made, path, err);
     }
     base_p256_free(made);
-    return status == BASE_OK ? load_key(path, ret_key, err) : status;
+    return status == BASE_OK ? base_private_key_load(path, ret_key, err) : status;
 }
 
 static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
@@ -314,7 +295,7 @@ static enum base_status load_ca(
     if (status == BASE_OK) {
         status = key_path(dir, "ca.key", path, err);
     }
-    return status == BASE_OK ? load_key(path, ret_key, err) : status;
+    return status == BASE_OK ? base_private_key_load(path, ret_key, err) : status;
 }
 
 static enum base_status sign_with(X509 *ca, EVP_PKEY *ca_key, X509_REQ *csr,

@@ -9,9 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "base/secret.h"
-
-#define KEY_FILE_MAX 16384
+#include "base/private_key.h"
 
 static enum base_status failed(const char *what, const char *path, struct base_err *err)
 {
@@ -24,17 +22,12 @@ static enum base_status failed(const char *what, const char *path, struct base_e
 
 static enum base_status use_key(SSL_CTX *tls, const char *path, struct base_err *err)
 {
-    struct base_secret pem = { 0 };
-    enum base_status status = base_secret_read_file(&pem, path, KEY_FILE_MAX, err);
+    EVP_PKEY *key = NULL;
+    enum base_status status = base_private_key_load(path, &key, err);
     if (status != BASE_OK) {
         return status;
     }
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.length);
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    (void)BIO_free(bio);
-    base_secret_done(&pem);
-    if (key == NULL || SSL_CTX_use_PrivateKey(tls, key) != 1 ||
-        SSL_CTX_check_private_key(tls) != 1) {
+    if (SSL_CTX_use_PrivateKey(tls, key) != 1 || SSL_CTX_check_private_key(tls) != 1) {
         status = failed("use the server key", path, err);
     }
     EVP_PKEY_free(key);

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEGMENT_DIGITS  12U
-#define SEGMENT_SUFFIX  ".jsonl"
-#define CHUNK_BYTES     (256U * 1024U)
+#define SEGMENT_DIGITS 12U
+#define SEGMENT_SUFFIX ".jsonl"
+#define CHUNK_BYTES    (256U * 1024U)
 
 void lpa_audit_segment_name(uint64_t first, char ret_name[LPA_AUDIT_SEGMENT_NAME_SIZE])
 {

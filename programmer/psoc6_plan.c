@@ -36,7 +36,8 @@ static enum base_status check_image(
         return corrupt(err, "the device image has another length than its header says");
     }
     enum base_status status = prg_psoc6_key_verify(key, image, size, image + size, err);
-    return status == BASE_OK ? status : base_err_prefix(err, "signature of the device image: ");
+    base_err_prefix(err, "signature of the device image: ");
+    return status;
 }
 
 enum base_status prg_psoc6_target_make(const uint8_t *image, size_t image_length,
