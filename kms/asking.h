@@ -20,12 +20,29 @@ BASE_MUST_CHECK
 enum base_status kms_read_statement(
     struct kms_call *call, const json_t *body, struct kms_asking *asking, struct base_err *err);
 
-/** What the statement claims against what the lot demands: image, lab flag, restriction. */
+/** What the statement claims against what the lot demands: version, image, lab flag, restriction.
+ */
 BASE_MUST_CHECK
 enum base_status kms_check_claims(struct kms_call *call, const struct kms_asking *asking);
 
 /** Lot open, not expired, and taking this session's kind of login. */
 BASE_MUST_CHECK
 enum base_status kms_check_lot_open(struct kms_call *call, const struct kms_lot *lot);
+
+/**
+ * Verify a personaliser's signed record against lot, statement, station and permit, and put it into
+ * @p unit. Refuses "record_bad", "permit_revoked".
+ *
+ * @param note  text of at most KMS_NOTE_SIZE - 1 bytes; hostile
+ */
+BASE_MUST_CHECK
+enum base_status kms_check_record(struct kms_call *call, const struct kms_asking *asking,
+    const char *note, struct kms_unit *unit, struct base_err *err);
+
+/** The permit exists, is of this lot, and was not revoked. Refuses "permit_revoked". @p ret_permit
+ * may be NULL. */
+BASE_MUST_CHECK
+enum base_status kms_check_permit(struct kms_call *call, const char *lot, const char *id,
+    struct kms_permit *ret_permit, struct base_err *err);
 
 #endif

@@ -152,6 +152,8 @@ enum base_status kms_handle_grant(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_receipt(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
+enum base_status kms_handle_lock(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
 enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_checkpoint(struct kms_call *call, struct base_err *err);

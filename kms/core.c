@@ -44,6 +44,7 @@ static const struct route routes[] = {
     { KMS_POST, "/v1/lots/*/grants", NEEDS_PROVISION | NEEDS_SESSION, kms_handle_grant },
     { KMS_POST, "/v1/units", NEEDS_SESSION, kms_handle_register_unit },
     { KMS_POST, "/v1/grants/*/receipt", NEEDS_PROVISION, kms_handle_receipt },
+    { KMS_POST, "/v1/grants/*/lock", NEEDS_PROVISION, kms_handle_lock },
     { KMS_POST, "/v1/grants/*/scrap", NEEDS_PROVISION, kms_handle_scrap },
     { KMS_POST, "/v1/log/checkpoints", NEEDS_STATION, kms_handle_checkpoint },
 };

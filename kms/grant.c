@@ -138,11 +138,25 @@ static enum base_status check_party(struct kms_call *call, const struct kms_unit
     if (strcmp(unit->station, station->name) == 0 ||
         memcmp(unit->spki_sha256, station->spki_sha256, 32) == 0 ||
         memcmp(unit->log_id, station->log_id, 32) == 0 ||
-        strcmp(unit->tester, call->session.tester) == 0) {
+        strcmp(unit->tester, call->session.tester) == 0 ||
+        strcmp(unit->record_tester, call->session.tester) == 0) {
         return kms_refuse(call, KMS_PROBLEM_SAME_PARTY,
-            "this station or tester registered the unit itself; another party must provision it");
+            "this station or tester personalised the unit itself; another party must provision it");
     }
     return BASE_OK;
+}
+
+/* The record was verified when it came; its permit may have been revoked since. */
+static enum base_status check_attested(
+    struct kms_call *call, const struct kms_unit *unit, struct base_err *err)
+{
+    if (unit->record[0] == '\0') {
+        return kms_refuse(call, KMS_PROBLEM_RECORD_MISSING,
+            "this chip was registered without the signed record that lot %s wants; have it "
+            "personalised again",
+            unit->lot);
+    }
+    return kms_check_permit(call, unit->lot, unit->permit, NULL, err);
 }
 
 /* Rule 8. */
@@ -173,7 +187,10 @@ static enum base_status check_trust(
         return kms_refuse(call, KMS_PROBLEM_NOT_REGISTERED,
             "this chip is registered for lot %s, not for lot %s", unit.lot, asking->lot.id);
     }
-    return check_party(call, &unit);
+    status = check_party(call, &unit);
+    return status == BASE_OK && asking->lot.trust == KMS_TRUST_ATTESTED
+               ? check_attested(call, &unit, err)
+               : status;
 }
 
 /* --- a new grant --- */

@@ -5,10 +5,10 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "device-fw/protocol/messages.h"
-#include "kms/call.h"
+#include "kms/finishing.h"
 #include "kms/label.h"
 
-static enum base_status call_grant(
+enum base_status kms_call_grant(
     struct kms_call *call, struct kms_grant *ret_grant, struct base_err *err)
 {
     enum base_status status = kms_grant_by_id(call->core->store, call->args[0], ret_grant, err);
@@ -19,15 +19,39 @@ static enum base_status call_grant(
     return status;
 }
 
+enum base_status kms_refuse_ended(struct kms_call *call, const struct kms_grant *grant)
+{
+    switch (grant->state) {
+    case KMS_GRANT_SCRAPPED:
+        return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
+            "this grant was scrapped, which is final; set the board aside");
+    case KMS_GRANT_SUPERSEDED:
+        return kms_refuse(call, KMS_PROBLEM_SUPERSEDED,
+            "the keys of this grant were replaced by newer ones and never come back");
+    case KMS_GRANT_RETIRED:
+        return kms_refuse(call, KMS_PROBLEM_UNIT_RETIRED,
+            "this unit was retired, which is final; destroy the board");
+    case KMS_GRANT_OPEN:
+    case KMS_GRANT_CONFIRMED:
+    default:
+        return BASE_OK;
+    }
+}
+
+enum base_status kms_receipt_key(struct kms_call *call, const struct kms_grant *grant,
+    struct base_secret *ret_key, struct base_err *err)
+{
+    enum base_status status = base_secret_init(ret_key, PROTO_MAC_SIZE, err);
+    return status == BASE_OK ? kms_keystore_unwrap(call->core->keys, grant->receipt_key_wrapped,
+                                   sizeof(grant->receipt_key_wrapped), ret_key->data, err)
+                             : status;
+}
+
 static enum base_status check_mac(struct kms_call *call, const struct kms_grant *grant,
     const uint8_t receipt[PROTO_RECEIPT_SIZE], bool *ret_good, struct base_err *err)
 {
     struct base_secret key = { 0 };
-    enum base_status status = base_secret_init(&key, PROTO_MAC_SIZE, err);
-    if (status == BASE_OK) {
-        status = kms_keystore_unwrap(call->core->keys, grant->receipt_key_wrapped,
-            sizeof(grant->receipt_key_wrapped), key.data, err);
-    }
+    enum base_status status = kms_receipt_key(call, grant, &key, err);
     if (status == BASE_OK) {
         uint8_t mac[PROTO_MAC_SIZE];
         const struct base_part body = { receipt, PROTO_RECEIPT_BODY_SIZE };
@@ -45,7 +69,7 @@ static bool fits(const struct proto_receipt *receipt, const struct kms_grant *gr
     uint8_t hash[32];
     base_hex_encode(receipt->envelope_id, sizeof(receipt->envelope_id), id);
     base_sha256(grant->envelope, sizeof(grant->envelope), hash);
-    return receipt->purpose == PROTO_PURPOSE_INSTALL && strcmp(id, grant->id) == 0 &&
+    return receipt->purpose == grant->purpose && strcmp(id, grant->id) == 0 &&
            memcmp(receipt->chip_id, grant->chip_id, 8) == 0 &&
            (int64_t)receipt->key_version == grant->key_version &&
            memcmp(receipt->envelope_hash, hash, 32) == 0;
@@ -142,10 +166,9 @@ enum base_status kms_handle_receipt(struct kms_call *call, struct base_err *err)
     if (base_json_get_base64(body, "receipt", sizeof(bytes), bytes, &length, err) != BASE_OK) {
         return kms_refuse_body(call, err);
     }
-    status = call_grant(call, &grant, err);
-    if (status == BASE_OK && grant.state == KMS_GRANT_SCRAPPED) {
-        return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
-            "this grant was scrapped, which is final; set the board aside");
+    status = kms_call_grant(call, &grant, err);
+    if (status == BASE_OK) {
+        status = kms_refuse_ended(call, &grant);
     }
     if (status == BASE_OK) {
         status = check_receipt(call, &grant, bytes, length, err);
@@ -171,7 +194,7 @@ enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err)
     if (base_json_get_text(body, "reason", KMS_REASON_SIZE - 1, &reason, err) != BASE_OK) {
         return kms_refuse_body(call, err);
     }
-    status = call_grant(call, &grant, err);
+    status = kms_call_grant(call, &grant, err);
     if (status == BASE_OK && grant.state == KMS_GRANT_CONFIRMED) {
         return kms_refuse(call, KMS_PROBLEM_GRANT_CONFIRMED,
             "this unit is confirmed and cannot be scrapped; retiring it is another call");

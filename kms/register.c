@@ -34,10 +34,41 @@ enum base_status kms_read_statement(
     return status;
 }
 
+/* A restricted chip says so itself; that it says so truly is what the record is for. */
+static enum base_status check_restriction(struct kms_call *call, const struct kms_asking *asking)
+{
+    static const uint8_t required[PROTO_RESTRICT_SIZE] = PROTO_RESTRICT_REQUIRED;
+    const struct proto_statement *statement = &asking->statement;
+    if (asking->lot.restrict_policy == KMS_RESTRICT_NONE) {
+        return BASE_OK;
+    }
+    if ((statement->flags & PROTO_FLAG_LAB) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_LAB_REFUSED,
+            "the chip runs a lab image (it works with its debug port open) and lot %s wants "
+            "restricted chips",
+            asking->lot.id);
+    }
+    if (statement->lifecycle != PROTO_LIFECYCLE_SECURE ||
+        memcmp(statement->restrictions, required, sizeof(required)) != 0) {
+        return kms_refuse(call, KMS_PROBLEM_LOT_RESTRICT,
+            "lot %s demands a chip in SECURE with its port restricted, and this one says that it "
+            "is not; have it personalised first",
+            asking->lot.id);
+    }
+    return BASE_OK;
+}
+
 /* What the statement claims against what the lot demands. */
 enum base_status kms_check_claims(struct kms_call *call, const struct kms_asking *asking)
 {
     const struct proto_statement *statement = &asking->statement;
+    if ((int64_t)statement->bootloader_version < asking->lot.min_bootloader ||
+        asking->bytes[0] < asking->lot.min_protocol) {
+        return kms_refuse(call, KMS_PROBLEM_VERSION_OLD,
+            "the chip's bootloader %u.%u.%u is older than lot %s allows; program the lot's image",
+            statement->bootloader_version >> 24, statement->bootloader_version >> 16 & 0xFFU,
+            statement->bootloader_version & 0xFFFFU, asking->lot.id);
+    }
     if (memcmp(statement->bootloader_hash, asking->lot.image_sha256, 32) != 0) {
         return kms_refuse(call, KMS_PROBLEM_IMAGE_UNKNOWN,
             "the chip runs another image than lot %s names; program the lot's image",
@@ -48,11 +79,7 @@ enum base_status kms_check_claims(struct kms_call *call, const struct kms_asking
             "the chip runs a lab image (it works with its debug port open) and this KMS is not a "
             "development one");
     }
-    if (asking->lot.restrict_policy != 0) {
-        return kms_refuse(call, KMS_PROBLEM_LOT_RESTRICT,
-            "lot %s demands a restricted chip, which this version cannot verify", asking->lot.id);
-    }
-    return BASE_OK;
+    return check_restriction(call, asking);
 }
 
 enum base_status kms_check_lot_open(struct kms_call *call, const struct kms_lot *lot)
@@ -75,8 +102,8 @@ enum base_status kms_check_lot_open(struct kms_call *call, const struct kms_lot 
 /* --- registration by the personaliser --- */
 
 /* An entry may be replaced only while no grant hangs on it. @p ret_same: nothing is to be done. */
-static enum base_status check_entry(
-    struct kms_call *call, const struct kms_asking *asking, bool *ret_same, struct base_err *err)
+static enum base_status check_entry(struct kms_call *call, const struct kms_asking *asking,
+    const char *record, bool *ret_same, struct base_err *err)
 {
     struct kms_unit unit;
     struct kms_grant grant;
@@ -87,7 +114,8 @@ static enum base_status check_entry(
         return status;
     }
     *ret_same = entry && strcmp(unit.lot, asking->lot.id) == 0 &&
-                memcmp(unit.public_key, asking->statement.public_key, 65) == 0;
+                memcmp(unit.public_key, asking->statement.public_key, 65) == 0 &&
+                (record == NULL || strcmp(unit.record, record) == 0);
     if (*ret_same) {
         return BASE_OK;
     }
@@ -104,11 +132,23 @@ static enum base_status check_entry(
     return status;
 }
 
-static enum base_status put_entry(
-    struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
+static enum base_status put_entry(struct kms_call *call, const struct kms_asking *asking,
+    const char *record, struct base_err *err)
 {
     struct kms_unit unit = { .created_us = call->now_us };
     char chip[17];
+    enum base_status status = BASE_OK;
+    if (record != NULL) {
+        status = kms_check_record(call, asking, record, &unit, err);
+    } else if (asking->lot.trust == KMS_TRUST_ATTESTED) {
+        status = kms_refuse(call, KMS_PROBLEM_RECORD_MISSING,
+            "lot %s wants the signed record of what was read back from the chip before it was "
+            "restricted",
+            asking->lot.id);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
     memcpy(unit.chip_id, asking->statement.chip_id, 8);
     memcpy(unit.public_key, asking->statement.public_key, 65);
     memcpy(unit.lot, asking->lot.id, sizeof(unit.lot));
@@ -117,24 +157,24 @@ static enum base_status put_entry(
     memcpy(unit.spki_sha256, call->station.spki_sha256, 32);
     memcpy(unit.log_id, call->station.log_id, 32);
     memcpy(unit.tester, call->session.tester, sizeof(unit.tester));
-    enum base_status status = kms_unit_put(call->core->store, &unit, err);
+    status = kms_unit_put(call->core->store, &unit, err);
     base_hex_encode(unit.chip_id, 8, chip);
     return status == BASE_OK ? kms_call_event(call, "unit.registered", unit.lot, chip, err)
                              : status;
 }
 
-static enum base_status register_checked(
-    struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
+static enum base_status register_checked(struct kms_call *call, const struct kms_asking *asking,
+    const char *record, struct base_err *err)
 {
     bool same = false;
-    enum base_status status = check_entry(call, asking, &same, err);
+    enum base_status status = check_entry(call, asking, record, &same, err);
     if (status == BASE_OK && !same) {
         status = kms_check_lot_open(call, &asking->lot);
         if (status == BASE_OK) {
             status = kms_check_claims(call, asking);
         }
         if (status == BASE_OK) {
-            status = put_entry(call, asking, err);
+            status = put_entry(call, asking, record, err);
         }
     }
     if (status != BASE_OK) {
@@ -145,7 +185,7 @@ static enum base_status register_checked(
 
 enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err *err)
 {
-    static const char *const names[] = { "lot", "statement" };
+    static const char *const names[] = { "lot", "statement", "record" };
     if (call->session.role != KMS_ROLE_PERSONALISE || call->station.role != KMS_ROLE_PERSONALISE) {
         return kms_refuse(call, KMS_PROBLEM_ROLE,
             "only a personaliser at a personalising station may register units");
@@ -153,11 +193,14 @@ enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err
     struct kms_asking asking = { .bytes = { 0 } };
     json_auto_t *body = NULL;
     const char *lot = NULL;
-    enum base_status status = kms_call_body(call, names, 2, &body, err);
+    const char *record = NULL;
+    enum base_status status = kms_call_body(call, names, 3, &body, err);
     if (status != BASE_OK) {
         return status;
     }
-    if (base_json_get_text(body, "lot", KMS_ID_SIZE - 1, &lot, err) != BASE_OK) {
+    if (base_json_get_text(body, "lot", KMS_ID_SIZE - 1, &lot, err) != BASE_OK ||
+        (base_json_has(body, "record") &&
+            base_json_get_lines(body, "record", KMS_NOTE_SIZE - 1, &record, err) != BASE_OK)) {
         return kms_refuse_body(call, err);
     }
     if (!kms_id_valid(lot)) {
@@ -168,5 +211,5 @@ enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err
     if (status == BASE_OK) {
         status = kms_read_statement(call, body, &asking, err);
     }
-    return status == BASE_OK ? register_checked(call, &asking, err) : status;
+    return status == BASE_OK ? register_checked(call, &asking, record, err) : status;
 }

@@ -287,6 +287,9 @@ struct kms_unit {
     uint8_t log_id[32];
     char tester[KMS_ID_SIZE];
     int64_t created_us;
+    char record[KMS_NOTE_SIZE];      /**< signed note of the station; "": none */
+    char record_tester[KMS_ID_SIZE]; /**< who restricted the chip, by the record */
+    char permit[KMS_PERMIT_ID_SIZE]; /**< under which, by the record */
 };
 
 BASE_MUST_CHECK
@@ -373,6 +376,14 @@ enum base_status kms_grant_highest_version(
 /** open → confirmed with the receipt's bytes; false when it was not open. */
 BASE_MUST_CHECK
 enum base_status kms_grant_confirm(struct kms_store *store, const char *id, const uint8_t *receipt,
+    int64_t now_us, bool *ret_changed, struct base_err *err);
+/** The receipt of a confirmed grant. */
+BASE_MUST_CHECK
+enum base_status kms_grant_receipt(struct kms_store *store, const char *id,
+    uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+/** Keep the lock answer of a confirmed grant; false when it is there already. */
+BASE_MUST_CHECK
+enum base_status kms_grant_lock(struct kms_store *store, const char *id, const uint8_t *answer,
     int64_t now_us, bool *ret_changed, struct base_err *err);
 /** open → scrapped; false when it was not open. */
 BASE_MUST_CHECK

@@ -248,6 +248,45 @@ enum base_status kms_grant_confirm(struct kms_store *store, const char *id, cons
         values, ret_changed, err);
 }
 
+struct receipt_reader {
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    bool found;
+};
+
+static enum base_status read_receipt(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    struct receipt_reader *reader = user;
+    reader->found = true;
+    kms_row_bytes(row, 0, sizeof(reader->receipt), reader->receipt);
+    return BASE_OK;
+}
+
+enum base_status kms_grant_receipt(struct kms_store *store, const char *id,
+    uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    struct receipt_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_text(id) };
+    enum base_status status =
+        KMS_ONE(store, "SELECT receipt FROM grants WHERE id = $1 AND state = 'confirmed'", values,
+            read_receipt, reader, err);
+    if (status == BASE_OK) {
+        memcpy(ret_receipt, reader.receipt, sizeof(reader.receipt));
+    }
+    return status;
+}
+
+enum base_status kms_grant_lock(struct kms_store *store, const char *id, const uint8_t *answer,
+    int64_t now_us, bool *ret_changed, struct base_err *err)
+{
+    const struct kms_value values[] = { kms_int(now_us), kms_blob(answer, PROTO_LOCK_ANSWER_SIZE),
+        kms_text(id) };
+    return KMS_CHANGED(store,
+        "UPDATE grants SET locked_us = $1, lock_answer = $2"
+        " WHERE id = $3 AND state = 'confirmed' AND lock_answer IS NULL",
+        values, ret_changed, err);
+}
+
 enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
     const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err)
 {

@@ -275,7 +275,8 @@ struct unit_reader {
 };
 
 #define UNIT_COLUMNS                                                                               \
-    "chip_id, public_key, lot, statement, station, spki_sha256, log_id, tester, created_us"
+    "chip_id, public_key, lot, statement, station, spki_sha256, log_id, tester, created_us,"       \
+    " record, record_tester, permit"
 
 static void unit_of_row(struct kms_row *row, struct kms_unit *unit)
 {
@@ -288,6 +289,9 @@ static void unit_of_row(struct kms_row *row, struct kms_unit *unit)
     kms_row_bytes(row, 6, 32, unit->log_id);
     kms_row_text(row, 7, sizeof(unit->tester), unit->tester);
     unit->created_us = kms_row_int(row, 8);
+    kms_row_text(row, 9, sizeof(unit->record), unit->record);
+    kms_row_text(row, 10, sizeof(unit->record_tester), unit->record_tester);
+    kms_row_text(row, 11, sizeof(unit->permit), unit->permit);
 }
 
 static enum base_status read_unit(void *user, struct kms_row *row, struct base_err *err)
@@ -355,13 +359,18 @@ enum base_status kms_unit_put(
         kms_blob(unit->log_id, 32),
         kms_text(unit->tester),
         kms_int(unit->created_us),
+        kms_text(unit->record),
+        kms_text(unit->record_tester),
+        kms_text(unit->permit),
     };
     return KMS_RUN(store,
         "INSERT INTO units(chip_id, public_key, lot, statement, station, spki_sha256, log_id,"
-        " tester, created_us) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " tester, created_us, record, record_tester, permit)"
+        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         " ON CONFLICT (chip_id) DO UPDATE SET public_key = excluded.public_key,"
         " lot = excluded.lot, statement = excluded.statement, station = excluded.station,"
         " spki_sha256 = excluded.spki_sha256, log_id = excluded.log_id,"
-        " tester = excluded.tester, created_us = excluded.created_us",
+        " tester = excluded.tester, created_us = excluded.created_us, record = excluded.record,"
+        " record_tester = excluded.record_tester, permit = excluded.permit",
         values, err);
 }

@@ -24,6 +24,7 @@ static const struct {
     { KMS_POST, "/v1/units", NULL },
     { KMS_POST, "/v1/grants/00000000000000000000000000000000/receipt", NULL },
     { KMS_POST, "/v1/grants/00000000000000000000000000000000/scrap", NULL },
+    { KMS_POST, "/v1/grants/00000000000000000000000000000000/lock", NULL },
     { KMS_GET, "/v1/lots/L-1", NULL },
     { KMS_GET, "/v1/lots/L-1/grants", "state=open" },
     { KMS_GET, "/v1/lots/L-1/units/0011223344556677", NULL },

@@ -86,7 +86,8 @@ void lab_add_lot(struct lab *lab, const struct kms_lot *lot);
 
 struct lab_device {
     struct base_p256 *key;
-    struct proto_statement statement; /**< as it will be encoded */
+    struct proto_statement statement;    /**< as it will be encoded */
+    uint8_t receipt_key[PROTO_MAC_SIZE]; /**< of the envelope that was opened last */
 };
 
 void lab_device_open(struct lab *lab, struct lab_device *device, uint64_t chip_id);
@@ -97,6 +98,14 @@ void lab_statement(
 /** Open an envelope as the device would; gives roots (NwkKey, AppKey) and the receipt's bytes. */
 void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t *envelope,
     uint8_t ret_roots[PROTO_ENVELOPE_PLAIN_SIZE], uint8_t ret_receipt[PROTO_RECEIPT_SIZE]);
+
+/** The lock answer of a device whose last receipt was @p receipt. */
+void lab_lock_answer(const struct lab_device *device, const uint8_t receipt[PROTO_RECEIPT_SIZE],
+    uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE]);
+/** MAC the answer's body anew with the device's key. */
+void lab_lock_mac(const struct lab_device *device, uint8_t answer[PROTO_LOCK_ANSWER_SIZE]);
+/** MAC the receipt's body anew with the device's key. */
+void lab_receipt_mac(const struct lab_device *device, uint8_t receipt[PROTO_RECEIPT_SIZE]);
 
 /** What the station says in its log about a request. */
 struct lab_intent {
@@ -120,6 +129,16 @@ void lab_ask_refused(struct lab *lab, struct lab_station *station, const char *l
 /** Path and body of handing in a receipt. */
 int lab_hand_in(struct lab *lab, struct lab_station *station, const char *grant_id,
     const uint8_t *receipt, size_t length, json_t **ret_answer);
+
+/** Path and body of handing in a lock answer. */
+int lab_lock(struct lab *lab, struct lab_station *station, const char *grant_id,
+    const uint8_t *answer, size_t length, json_t **ret_answer);
+/** An answered grant carried out: envelope opened, receipt handed in, expecting 200. */
+void lab_confirm(struct lab *lab, struct lab_station *station, struct lab_device *device,
+    const json_t *grant, uint8_t ret_receipt[PROTO_RECEIPT_SIZE]);
+/** The unit's object as a station reads it. */
+json_t *lab_unit(
+    struct lab *lab, struct lab_station *station, const char *lot, const struct lab_device *device);
 
 /** Text member of an answer. */
 const char *lab_text(const json_t *answer, const char *name);

@@ -60,7 +60,6 @@ void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t
     struct proto_envelope parts;
     struct base_hpke_key key;
     struct base_hpke *hpke = NULL;
-    uint8_t receipt_key[32];
     assert_int_equal(proto_envelope_decode(envelope, PROTO_ENVELOPE_SIZE, &parts), PROTO_OK);
     const struct base_hpke_opts opts = {
         .mode = BASE_HPKE_AUTH,
@@ -81,7 +80,8 @@ void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t
     assert_int_equal(base_hpke_open(hpke, parts.aad, PROTO_ENVELOPE_HEADER_SIZE, parts.ciphertext,
                          PROTO_ENVELOPE_PLAIN_SIZE + 16, ret_roots, NULL),
         BASE_OK);
-    assert_int_equal(base_hpke_export(hpke, "lpa receipt v1", 14, 32, receipt_key, NULL), BASE_OK);
+    assert_int_equal(
+        base_hpke_export(hpke, "lpa receipt v1", 14, 32, device->receipt_key, NULL), BASE_OK);
     base_hpke_free(hpke);
     struct proto_receipt receipt = { .purpose = parts.header.purpose,
         .key_version = parts.header.key_version };
@@ -90,9 +90,36 @@ void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t
     base_sha256(envelope, PROTO_ENVELOPE_SIZE, receipt.envelope_hash);
     memset(receipt.record_hash, 0x77, 32);
     proto_receipt_encode(&receipt, ret_receipt);
-    const struct base_part body = { ret_receipt, PROTO_RECEIPT_BODY_SIZE };
-    base_hmac_sha256(receipt_key, 32, &body, 1, receipt.mac);
-    proto_receipt_encode(&receipt, ret_receipt);
+    lab_receipt_mac(device, ret_receipt);
+}
+
+void lab_receipt_mac(const struct lab_device *device, uint8_t receipt[PROTO_RECEIPT_SIZE])
+{
+    const struct base_part body = { receipt, PROTO_RECEIPT_BODY_SIZE };
+    base_hmac_sha256(device->receipt_key, 32, &body, 1, receipt + PROTO_RECEIPT_BODY_SIZE);
+}
+
+void lab_lock_mac(const struct lab_device *device, uint8_t answer[PROTO_LOCK_ANSWER_SIZE])
+{
+    uint8_t key[32];
+    const struct base_part label = { "lpa lock v1", 11 };
+    const struct base_part body = { answer, PROTO_LOCK_BODY_SIZE };
+    base_hmac_sha256(device->receipt_key, 32, &label, 1, key);
+    base_hmac_sha256(key, 32, &body, 1, answer + PROTO_LOCK_BODY_SIZE);
+}
+
+void lab_lock_answer(const struct lab_device *device, const uint8_t receipt[PROTO_RECEIPT_SIZE],
+    uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE])
+{
+    struct proto_receipt parts;
+    struct proto_lock_answer answer = { .key_version = 0 };
+    assert_int_equal(proto_receipt_decode(receipt, PROTO_RECEIPT_SIZE, &parts), PROTO_OK);
+    memcpy(answer.chip_id, parts.chip_id, sizeof(answer.chip_id));
+    memcpy(answer.envelope_id, parts.envelope_id, sizeof(answer.envelope_id));
+    memcpy(answer.record_hash, parts.record_hash, sizeof(answer.record_hash));
+    answer.key_version = parts.key_version;
+    proto_lock_answer_encode(&answer, ret_answer);
+    lab_lock_mac(device, ret_answer);
 }
 
 void lab_log_record(struct lab_station *station, const char *record)
@@ -242,14 +269,60 @@ void lab_ask_refused(struct lab *lab, struct lab_station *station, const char *l
     json_decref(answer);
 }
 
-int lab_hand_in(struct lab *lab, struct lab_station *station, const char *grant_id,
-    const uint8_t *receipt, size_t length, json_t **ret_answer)
+static int finish(struct lab *lab, struct lab_station *station, const char *path,
+    const char *member, const uint8_t *data, size_t length, json_t **ret_answer)
 {
     char encoded[BASE_BASE64_SIZE(256)];
     char body[512];
-    char path[128];
-    base_base64_encode(receipt, length, encoded);
-    (void)snprintf(body, sizeof(body), "{\"receipt\":\"%s\"}", encoded);
-    (void)snprintf(path, sizeof(path), "/v1/grants/%s/receipt", grant_id);
+    base_base64_encode(data, length, encoded);
+    (void)snprintf(body, sizeof(body), "{\"%s\":\"%s\"}", member, encoded);
     return lab_call(lab, station, KMS_POST, path, body, ret_answer);
+}
+
+int lab_hand_in(struct lab *lab, struct lab_station *station, const char *grant_id,
+    const uint8_t *receipt, size_t length, json_t **ret_answer)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/v1/grants/%s/receipt", grant_id);
+    return finish(lab, station, path, "receipt", receipt, length, ret_answer);
+}
+
+int lab_lock(struct lab *lab, struct lab_station *station, const char *grant_id,
+    const uint8_t *answer, size_t length, json_t **ret_answer)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/v1/grants/%s/lock", grant_id);
+    return finish(lab, station, path, "answer", answer, length, ret_answer);
+}
+
+void lab_confirm(struct lab *lab, struct lab_station *station, struct lab_device *device,
+    const json_t *grant, uint8_t ret_receipt[PROTO_RECEIPT_SIZE])
+{
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
+    size_t length = 0;
+    json_t *answer = NULL;
+    assert_int_equal(
+        base_json_get_base64(grant, "envelope", sizeof(envelope), envelope, &length, NULL),
+        BASE_OK);
+    lab_open_envelope(lab, device, envelope, roots, ret_receipt);
+    int got = lab_hand_in(
+        lab, station, lab_text(grant, "grant_id"), ret_receipt, PROTO_RECEIPT_SIZE, &answer);
+    if (got != 200) {
+        fail_msg(
+            "receipt: got %d %s (%s)", got, lab_text(answer, "code"), lab_text(answer, "detail"));
+    }
+    json_decref(answer);
+}
+
+json_t *lab_unit(
+    struct lab *lab, struct lab_station *station, const char *lot, const struct lab_device *device)
+{
+    char chip[17];
+    char path[160];
+    json_t *answer = NULL;
+    base_hex_encode(device->statement.chip_id, 8, chip);
+    (void)snprintf(path, sizeof(path), "/v1/lots/%s/units/%s", lot, chip);
+    assert_int_equal(lab_call(lab, station, KMS_GET, path, NULL, &answer), 200);
+    return answer;
 }

@@ -445,6 +445,7 @@ static void test_close(void **state)
     lab_add_tester(&f->lab, &tester, "anna", KMS_ROLE_PROVISION);
     lab_login(&f->lab, &station, &tester);
     lab_device_open(&f->lab, &device, 1);
+    device.statement.bootloader_version = 0x01000003;
     base_sha256(f->image, IMAGE_SIZE, device.statement.bootloader_hash);
     json_decref(lab_ask(&f->lab, &station, "L1", &device, 201));
     base_err_clear(&err);

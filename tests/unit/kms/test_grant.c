@@ -341,6 +341,8 @@ static void test_lot_refusals(void **state)
     lot = lab_lot(&f->lab, "L4", KMS_TRUST_TOFU, 4);
     lot.restrict_policy = 1;
     lab_add_lot(&f->lab, &lot);
+    lab_ask_refused(&f->lab, &f->station, "L4", &f->device, 403, "lab_refused");
+    f->device.statement.flags = 0;
     lab_ask_refused(&f->lab, &f->station, "L4", &f->device, 403, "lot_restrict");
     assert_int_equal(f->lab.core.metrics.grants, 0);
 }

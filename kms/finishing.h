@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KMS_FINISHING_H
+#define KMS_FINISHING_H
+
+/** @file What receipt, lock and scrap share: the grant that the path names. */
+
+#include "kms/call.h"
+
+/** Read the grant that the first path part names; refuses "grant_unknown". */
+BASE_MUST_CHECK
+enum base_status kms_call_grant(
+    struct kms_call *call, struct kms_grant *ret_grant, struct base_err *err);
+
+/** Refuse "grant_scrapped", "superseded" or "unit_retired" for a grant that is past; BASE_OK for
+ * one that is open or confirmed. */
+BASE_MUST_CHECK
+enum base_status kms_refuse_ended(struct kms_call *call, const struct kms_grant *grant);
+
+/** Unwrap the receipt key into locked memory; the caller calls base_secret_done(). */
+BASE_MUST_CHECK
+enum base_status kms_receipt_key(struct kms_call *call, const struct kms_grant *grant,
+    struct base_secret *ret_key, struct base_err *err);
+
+#endif
