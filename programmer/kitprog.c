@@ -68,6 +68,21 @@ static enum base_status ask(struct prg_link *link, const uint8_t *request, size_
 
 /* --------------------------------------------------------------------------------------- supply */
 
+enum base_status prg_kitprog_supply(
+    struct prg_link *link, struct prg_kitprog_supply *ret_supply, struct base_err *err)
+{
+    static const uint8_t request[2] = { CMD_POWER, POWER_GET };
+    uint8_t answer[PRG_PACKET_MAX];
+    enum base_status status = ask(link, request, sizeof(request), 8, answer, err);
+    if (status == BASE_OK) {
+        *ret_supply = (struct prg_kitprog_supply){ .on = answer[2] == 1,
+            .settable = answer[7] == 1,
+            .millivolt = base_get_le16(answer + 3),
+            .set_millivolt = base_get_le16(answer + 5) };
+    }
+    return status;
+}
+
 enum base_status prg_kitprog_voltage(
     struct prg_link *link, uint32_t *ret_millivolt, struct base_err *err)
 {

@@ -33,6 +33,18 @@ enum base_status prg_kitprog_voltage(
 BASE_MUST_CHECK
 enum base_status prg_kitprog_check_voltage(struct prg_link *link, struct base_err *err);
 
+struct prg_kitprog_supply {
+    bool on;                /**< the probe supplies the target */
+    bool settable;          /**< its voltage can be chosen */
+    uint32_t millivolt;     /**< measured at the target */
+    uint32_t set_millivolt; /**< what it gives, or would give when switched on */
+};
+
+/** How the target is supplied. */
+BASE_MUST_CHECK
+enum base_status prg_kitprog_supply(
+    struct prg_link *link, struct prg_kitprog_supply *ret_supply, struct base_err *err);
+
 /** Switch the target's supply. */
 BASE_MUST_CHECK
 enum base_status prg_kitprog_power(struct prg_link *link, bool on, struct base_err *err);

@@ -232,6 +232,10 @@ static enum base_status read_probe(struct prg_link *link, uint32_t max, struct b
         return base_err_set(err, BASE_E_UNSUPPORTED, "CMSIS-DAP", (int64_t)capabilities,
             "the probe says that it cannot do SWD; use another probe");
     }
+    if (probe->cable.vendor_id == 0) {
+        link->quirk = prg_quirk_find_product(probe->product, link->quirk);
+        probe->model = link->quirk->model;
+    }
     probe->capabilities = (uint16_t)capabilities;
     probe->lab_only = link->wire.transport->lab_only;
     max = link->quirk->max_in_flight > 0 && link->quirk->max_in_flight < max

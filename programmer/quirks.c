@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "programmer/quirks.h"
 
+#include <string.h>
+
 /* Sources: vendor firmware and issue threads of the projects named; USB ids as OpenOCD and pyOCD
  * list them. First fitting row counts. */
 static const struct prg_quirk table[] = {
@@ -60,6 +62,17 @@ const struct prg_quirk *prg_quirk_find(const struct prg_cable *cable)
         }
     }
     return &unknown;
+}
+
+const struct prg_quirk *prg_quirk_find_product(
+    const char *product, const struct prg_quirk *otherwise)
+{
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].kitprog && strncmp(product, table[i].model, strlen(table[i].model)) == 0) {
+            return &table[i];
+        }
+    }
+    return otherwise;
 }
 
 enum base_status prg_quirk_check(

@@ -22,6 +22,12 @@ struct prg_quirk {
  * packet in flight: some claim more buffers than they have. What has no USB id is believed. */
 const struct prg_quirk *prg_quirk_find(const struct prg_cable *cable);
 
+/** The row for a probe behind a cable without USB ids (TCP) that calls itself by a product name
+ * which begins with a model's name; @p otherwise when there is none. Only models that answer
+ * vendor commands are told by name. */
+const struct prg_quirk *prg_quirk_find_product(
+    const char *product, const struct prg_quirk *otherwise);
+
 /** BASE_OK; BASE_E_UNSUPPORTED with the reason and what to do. */
 BASE_MUST_CHECK
 enum base_status prg_quirk_check(

@@ -15,6 +15,10 @@ struct desk {
 
 /** A factory-fresh BLE-2 board with unique id 0x0123456789ABCDEF; @p packet_size 0 = 512. */
 void desk_init(struct desk *desk, uint16_t packet_size);
+/** The same behind a KitProg3 or MiniProg4. */
+void desk_init_kitprog(struct desk *desk, const struct sim_kitprog_opts *kitprog);
+/** A desk on a copy of the board, with a link of its own. */
+void desk_fork(const struct desk *desk, struct desk *ret_copy);
 void desk_done(struct desk *desk);
 
 /** Acquire and insist that it worked. */

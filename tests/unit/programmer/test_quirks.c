@@ -34,6 +34,18 @@ static void trusts_what_it_knows(void **state)
     assert_true(find(0x03EB, 0x2141)->reconnect);
 }
 
+/* Behind TCP there is no USB id: the product name tells the ones with vendor commands. */
+static void knows_a_product_by_name(void **state)
+{
+    const struct prg_quirk *any = find(0, 0);
+    (void)state;
+    assert_string_equal(prg_quirk_find_product("KitProg3 CMSIS-DAP", any)->model, "KitProg3");
+    assert_true(prg_quirk_find_product("MiniProg4 CMSIS-DAP/HID", any)->kitprog);
+    assert_ptr_equal(prg_quirk_find_product("DAPLink CMSIS-DAP", any), any);
+    assert_ptr_equal(prg_quirk_find_product("a KitProg3", any), any);
+    assert_ptr_equal(prg_quirk_find_product("", any), any);
+}
+
 static void refuses_bad_firmware(void **state)
 {
     (void)state;
@@ -48,6 +60,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trusts_what_it_knows),
+        cmocka_unit_test(knows_a_product_by_name),
         cmocka_unit_test(refuses_bad_firmware),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
