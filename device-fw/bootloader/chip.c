@@ -6,6 +6,8 @@
 #include "device-fw/bootloader/srom.h"
 #include "device-fw/protocol/bytes.h"
 
+#include <string.h>
+
 /* Bits of the LIFECYCLE fuse byte. */
 #define FUSE_NORMAL            0x01U
 #define FUSE_SECURE_WITH_DEBUG 0x02U
@@ -61,23 +63,57 @@ static uint8_t decide_lifecycle(uint32_t protection, uint8_t fuse)
     }
 }
 
+/* One look at what says how open the port is. */
+struct look {
+    uint32_t protection;
+    uint8_t fuse[1 + PROTO_RESTRICT_SIZE]; /* life cycle, restrictions */
+    bool known;
+};
+
+_Static_assert(BL_FUSE_DEAD_RESTRICT0 + PROTO_RESTRICT_SIZE == BL_FUSE_LIFECYCLE, "fuses in a row");
+
+static void look(struct look *ret_look)
+{
+    ret_look->protection = bl_hal_read32(BL_CPUSS_PROTECTION) & BL_CPUSS_PROTECTION_MASK;
+    ret_look->fuse[0] = 0;
+    ret_look->known = bl_srom_read_fuse(BL_FUSE_LIFECYCLE, &ret_look->fuse[0]);
+    for (uint32_t i = 0; i < PROTO_RESTRICT_SIZE; i++) {
+        uint8_t *fuse = &ret_look->fuse[1 + i];
+
+        *fuse = 0;
+        ret_look->known = bl_srom_read_fuse(BL_FUSE_DEAD_RESTRICT0 + i, fuse) && ret_look->known;
+    }
+}
+
+static bool is_restricted(const struct look *look)
+{
+    return look->known && look->protection == PROTECTION_SECURE &&
+           decide_lifecycle(look->protection, look->fuse[0]) == PROTO_LIFECYCLE_SECURE &&
+           proto_equal(look->fuse + 1, required, sizeof(required));
+}
+
 void bl_chip_read(struct bl_chip *ret_chip)
 {
-    uint32_t protection = bl_hal_read32(BL_CPUSS_PROTECTION) & BL_CPUSS_PROTECTION_MASK;
-    uint8_t lifecycle = 0;
-    bool known = bl_srom_read_fuse(BL_FUSE_LIFECYCLE, &lifecycle);
+    struct look first;
+    struct look second;
 
     read_unique_id(ret_chip->id);
     ret_chip->silicon_id = read_half(BL_SFLASH_FAMILY_ID) << 16 | read_half(BL_SFLASH_SILICON_ID);
-    for (uint32_t i = 0; i < PROTO_RESTRICT_SIZE; i++) {
-        ret_chip->restrictions[i] = 0;
-        known = bl_srom_read_fuse(BL_FUSE_DEAD_RESTRICT0 + i, &ret_chip->restrictions[i]) && known;
-    }
-    ret_chip->lifecycle = known ? decide_lifecycle(protection, lifecycle) : PROTO_LIFECYCLE_UNKNOWN;
+    look(&first);
+    look(&second);
+    memcpy(ret_chip->restrictions, first.fuse + 1, PROTO_RESTRICT_SIZE);
+    ret_chip->lifecycle = PROTO_LIFECYCLE_UNKNOWN;
+    ret_chip->restricted = 0;
+    if (!first.known || !second.known || first.protection != second.protection ||
+        !proto_equal(first.fuse, second.fuse, sizeof(first.fuse)))
+        return;
+    ret_chip->lifecycle = decide_lifecycle(first.protection, first.fuse[0]);
+    if (is_restricted(&first) && is_restricted(&second))
+        ret_chip->restricted = BL_CHIP_RESTRICTED;
 }
 
 bool bl_chip_is_restricted(const struct bl_chip *chip)
 {
-    return chip->lifecycle == PROTO_LIFECYCLE_SECURE &&
+    return chip->restricted == BL_CHIP_RESTRICTED && chip->lifecycle == PROTO_LIFECYCLE_SECURE &&
            proto_equal(chip->restrictions, required, sizeof(required));
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device-fw/bootloader/device.h"
 
+#include "device-fw/bootloader/app.h"
 #include "device-fw/bootloader/envelope.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/identity.h"
 #include "device-fw/bootloader/join.h"
 #include "device-fw/bootloader/kdf.h"
+#include "device-fw/bootloader/lock.h"
 #include "device-fw/bootloader/wipe.h"
 #include "device-fw/protocol/bytes.h"
 #include "device-fw/protocol/messages.h"
@@ -66,18 +68,6 @@ static void read_binding(struct bl_device *device)
         bl_wipe(&device->binding, sizeof(device->binding));
 }
 
-void bl_device_start(struct bl_device *ret_device, bool is_protected)
-{
-    bl_wipe(ret_device, sizeof(*ret_device));
-    ret_device->is_protected = is_protected;
-    bl_chip_read(&ret_device->chip);
-    read_binding(ret_device);
-    hash_image(ret_device);
-    (void)bl_vault_load(&ret_device->vault, ret_device->chip.id);
-    ret_device->dev_nonce_next = ret_device->vault.record.dev_nonce_limit;
-    (void)bl_random_start(&ret_device->random, ret_device->chip.id);
-}
-
 static bool is_lab(const struct bl_device *device)
 {
     return (device->binding.flags & PROTO_FLAG_LAB) != 0;
@@ -91,11 +81,39 @@ static enum proto_status check_ready(const struct bl_device *device)
     if (!device->bound)
         return PROTO_NOT_BOUND;
     if (device->binding.minimum_bootloader > BL_VERSION ||
-        device->binding.minimum_protocol > PROTO_VERSION)
+        device->binding.minimum_protocol > PROTO_VERSION ||
+        device->vault.record.bootloader_floor > BL_VERSION)
         return PROTO_BAD_VERSION;
     if (!device->is_protected || (!is_lab(device) && !bl_chip_is_restricted(&device->chip)))
         return PROTO_NOT_RESTRICTED;
     return PROTO_OK;
+}
+
+/* The least bootloader that this image demands becomes the record's: from then on an older image
+ * that demands less is refused. A device without record takes it when it makes one. */
+static void raise_floor(struct bl_device *device)
+{
+    struct bl_record *draft;
+
+    if (!device->vault.present || check_ready(device) != PROTO_OK ||
+        device->binding.minimum_bootloader <= device->vault.record.bootloader_floor)
+        return;
+    draft = bl_vault_draft(&device->vault, device->chip.id);
+    draft->bootloader_floor = device->binding.minimum_bootloader;
+    (void)bl_vault_commit(&device->vault);
+}
+
+void bl_device_start(struct bl_device *ret_device, bool is_protected)
+{
+    bl_wipe(ret_device, sizeof(*ret_device));
+    ret_device->is_protected = is_protected;
+    bl_chip_read(&ret_device->chip);
+    read_binding(ret_device);
+    hash_image(ret_device);
+    (void)bl_vault_load(&ret_device->vault, ret_device->chip.id);
+    ret_device->dev_nonce_next = ret_device->vault.record.dev_nonce_limit;
+    (void)bl_random_start(&ret_device->random, ret_device->chip.id);
+    raise_floor(ret_device);
 }
 
 enum proto_status bl_device_health(const struct bl_device *device)
@@ -131,23 +149,122 @@ static void do_hello(const struct bl_device *device, struct bl_answer *answer)
     answer->length = PROTO_HELLO_SIZE;
 }
 
-/* Commands that need keys, after check_ready(). */
+bool bl_device_is_committed(const struct bl_device *device)
+{
+    uint8_t state = vault_state(device);
+
+    return state == PROTO_VAULT_COMMITTED || state == PROTO_VAULT_LOCKED ||
+           state == PROTO_VAULT_ZEROISED;
+}
+
+bool bl_device_may_open(const struct bl_device *device)
+{
+    switch (device->chip.lifecycle) {
+    case PROTO_LIFECYCLE_NORMAL:
+    case PROTO_LIFECYCLE_SECURE_WITH_DEBUG:
+        return !bl_lock_is_set(device);
+    case PROTO_LIFECYCLE_SECURE:
+        return !bl_lock_is_set(device) && device->is_protected &&
+               (is_lab(device) || bl_chip_is_restricted(&device->chip));
+    default:
+        return false;
+    }
+}
+
+/* What was written before something failed is no answer. */
+static enum proto_status conclude(enum proto_status status, struct bl_answer *answer)
+{
+    if (status != PROTO_OK && status != PROTO_ALREADY)
+        answer->length = 0;
+    return status;
+}
+
+enum proto_status bl_device_envelope(
+    struct bl_device *device, const uint8_t *bytes, size_t length, struct bl_answer *ret_answer)
+{
+    enum proto_status status = check_ready(device);
+
+    ret_answer->length = 0;
+    if (status == PROTO_OK)
+        status = bl_envelope_install(device, bytes, length, ret_answer);
+    return conclude(status, ret_answer);
+}
+
+enum proto_status bl_device_statement(
+    struct bl_device *device, const uint8_t *key_id, size_t length, struct bl_answer *ret_answer)
+{
+    enum proto_status status = check_ready(device);
+
+    ret_answer->length = 0;
+    if (status == PROTO_OK)
+        status = bl_identity_statement(device, key_id, length, ret_answer);
+    return conclude(status, ret_answer);
+}
+
+enum proto_status bl_device_receipt(struct bl_device *device, struct bl_answer *ret_answer)
+{
+    enum proto_status status = check_ready(device);
+
+    ret_answer->length = 0;
+    if (status == PROTO_OK)
+        status = bl_envelope_receipt(device, ret_answer);
+    return conclude(status, ret_answer);
+}
+
+enum proto_status bl_device_run(struct bl_device *device)
+{
+    enum proto_status status = check_ready(device);
+
+    if (status != PROTO_OK)
+        return status;
+    return bl_device_is_committed(device) ? bl_app_start(device) : PROTO_NO_RECORD;
+}
+
+static enum proto_status do_run(struct bl_device *device)
+{
+    enum proto_status status = bl_device_run(device);
+
+    device->run_wanted = status == PROTO_OK || status == PROTO_ALREADY;
+    return status;
+}
+
+/* The command says what its envelope is for, so that a station cannot zeroise by mistake. */
+static enum proto_status do_envelope(struct bl_device *device, uint32_t command,
+    const uint8_t *payload, size_t length, struct bl_answer *answer)
+{
+    struct proto_envelope envelope;
+    enum proto_status status = proto_envelope_decode(payload, length, &envelope);
+
+    if (status != PROTO_OK)
+        return status;
+    if ((command == PROTO_CMD_ZEROISE) != (envelope.header.purpose == PROTO_PURPOSE_ZEROISE))
+        return PROTO_BAD_PURPOSE;
+    return bl_device_envelope(device, payload, length, answer);
+}
+
+/* Commands that need keys. A locked device has no mailbox after the next reset, and until then
+ * nothing but its lock answer. */
 static enum proto_status execute_with_keys(struct bl_device *device, uint32_t command,
     const uint8_t *payload, size_t length, struct bl_answer *answer)
 {
+    enum proto_status status = check_ready(device);
+
+    if (status != PROTO_OK)
+        return status;
+    if (command == PROTO_CMD_LOCK)
+        return bl_lock(device, answer);
+    if (bl_lock_is_set(device))
+        return PROTO_WRONG_STATE;
     switch (command) {
     case PROTO_CMD_STATEMENT:
-        return bl_identity_statement(device, payload, length, answer);
+        return bl_device_statement(device, payload, length, answer);
     case PROTO_CMD_INSTALL:
     case PROTO_CMD_ZEROISE:
-        return bl_envelope_install(device, command, payload, length, answer);
+        return do_envelope(device, command, payload, length, answer);
     case PROTO_CMD_RECEIPT:
-        return bl_envelope_receipt(device, answer);
+        return bl_device_receipt(device, answer);
     case PROTO_CMD_SELF_TEST:
         return bl_join_request(device, answer);
-    case PROTO_CMD_LOCK:
-        /* Locking is not in this image; but never without a record, in any image. */
-        return vault_state(device) == PROTO_VAULT_COMMITTED ? PROTO_UNSUPPORTED : PROTO_NO_RECORD;
     default:
         return PROTO_BAD_COMMAND;
     }
@@ -162,28 +279,22 @@ static bool takes_payload(uint32_t command)
 enum proto_status bl_device_execute(struct bl_device *device, uint32_t command,
     const uint8_t *payload, size_t length, struct bl_answer *ret_answer)
 {
-    enum proto_status status;
-
     ret_answer->length = 0;
     if (command < PROTO_CMD_HELLO || command > PROTO_CMD_SELF_TEST)
         return PROTO_BAD_COMMAND;
     if (length != 0 && !takes_payload(command))
         return PROTO_BAD_LENGTH;
-    if (command == PROTO_CMD_HELLO) {
+    switch (command) {
+    case PROTO_CMD_HELLO:
         do_hello(device, ret_answer);
         return PROTO_OK;
-    }
-    if (command == PROTO_CMD_RESET) {
+    case PROTO_CMD_RESET:
         device->reset_wanted = true;
         return PROTO_OK;
+    case PROTO_CMD_RUN:
+        return do_run(device);
+    default:
+        return conclude(
+            execute_with_keys(device, command, payload, length, ret_answer), ret_answer);
     }
-    /* No application image is verified by this image, so that none is ever started. */
-    if (command == PROTO_CMD_RUN)
-        return PROTO_UNSUPPORTED;
-    status = check_ready(device);
-    if (status == PROTO_OK)
-        status = execute_with_keys(device, command, payload, length, ret_answer);
-    if (status != PROTO_OK && status != PROTO_ALREADY)
-        ret_answer->length = 0;
-    return status;
 }

@@ -23,6 +23,9 @@ struct bl_device {
     struct bl_vault vault;
     uint32_t dev_nonce_next; /**< equal to the record's limit when none is reserved */
     bool reset_wanted;       /**< the answered command was reset */
+    bool run_wanted;         /**< the answered command was run: the application runs */
+    bool lock_answered;      /**< locked since the last reset, with this answer: */
+    uint8_t lock_answer[PROTO_LOCK_ANSWER_SIZE];
 };
 
 struct bl_answer {
@@ -43,8 +46,35 @@ void bl_device_start(struct bl_device *ret_device, bool is_protected);
 /** The first thing that is wrong, as hello reports it; PROTO_OK when nothing is. */
 enum proto_status bl_device_health(const struct bl_device *device);
 
+/** The record says that this device has, or had, keys to work with. */
+bool bl_device_is_committed(const struct bl_device *device);
+
 /**
- * Execute one command.
+ * May the debug port serve the mailbox? Not when locked; in SECURE only behind exact restrictions
+ * (a lab image: any) and with the protection units in force; in NORMAL the ROM has opened it
+ * anyway.
+ */
+bool bl_device_may_open(const struct bl_device *device);
+
+/**
+ * Open an envelope of any purpose and commit what it orders, whoever carries it: mailbox or
+ * application. PROTO_OK or PROTO_ALREADY with the receipt; else see bl_envelope_install().
+ */
+enum proto_status bl_device_envelope(
+    struct bl_device *device, const uint8_t *bytes, size_t length, struct bl_answer *ret_answer);
+
+/** The statement towards an authority, see bl_identity_statement(). */
+enum proto_status bl_device_statement(
+    struct bl_device *device, const uint8_t *key_id, size_t length, struct bl_answer *ret_answer);
+
+/** The receipt of the last commit, see bl_envelope_receipt(). */
+enum proto_status bl_device_receipt(struct bl_device *device, struct bl_answer *ret_answer);
+
+/** Verify and start the application; needs a committed record. See bl_app_start(). */
+enum proto_status bl_device_run(struct bl_device *device);
+
+/**
+ * Execute one command of the mailbox.
  *
  * @param payload     the device's own copy of the command's bytes
  * @param ret_answer  payload for PROTO_OK and PROTO_ALREADY; length 0 otherwise

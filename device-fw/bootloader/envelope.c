@@ -10,14 +10,12 @@
 
 #include <string.h>
 
-static bool fits_command(uint32_t command, uint8_t purpose)
-{
-    return (command == PROTO_CMD_ZEROISE) == (purpose == PROTO_PURPOSE_ZEROISE);
-}
-
 static bool has_receipt(const struct bl_device *device)
 {
-    return device->vault.present && device->vault.record.installed.purpose != 0;
+    const struct bl_installed *installed = &device->vault.record.installed;
+
+    return device->vault.present && installed->purpose != 0 &&
+           !proto_is_zero(installed->receipt_key, sizeof(installed->receipt_key));
 }
 
 enum proto_status bl_envelope_receipt(struct bl_device *device, struct bl_answer *ret_answer)
@@ -55,8 +53,10 @@ static enum proto_status check_header(const struct bl_device *device,
         return PROTO_WRONG_CHIP;
     if (has_receipt(device) && proto_equal(record->installed.envelope_hash, hash, PROTO_HASH_SIZE))
         return PROTO_ALREADY;
-    if (header->purpose == PROTO_PURPOSE_ZEROISE && record->state == PROTO_VAULT_IDENTITY)
+    if (header->purpose != PROTO_PURPOSE_INSTALL && record->state == PROTO_VAULT_IDENTITY)
         return PROTO_NO_RECORD;
+    if (header->purpose == PROTO_PURPOSE_INSTALL && record->state == PROTO_VAULT_LOCKED)
+        return PROTO_WRONG_STATE;
     if (!proto_equal(header->nonce, record->nonce, PROTO_NONCE_SIZE))
         return PROTO_WRONG_NONCE;
     if (header->key_version <= record->key_version)
@@ -125,6 +125,14 @@ static void fill_installed(const struct proto_envelope_header *header,
     memcpy(installed->envelope_hash, hash, PROTO_HASH_SIZE);
 }
 
+/* Nothing unlocks. */
+static uint8_t next_state(uint8_t state, uint8_t purpose)
+{
+    if (state == PROTO_VAULT_LOCKED)
+        return PROTO_VAULT_LOCKED;
+    return purpose == PROTO_PURPOSE_ZEROISE ? PROTO_VAULT_ZEROISED : PROTO_VAULT_COMMITTED;
+}
+
 /* Turn the opened envelope into the next record and write it. The nonce is used up. */
 static enum proto_status commit(struct bl_device *device, const struct proto_envelope *envelope,
     const uint8_t hash[PROTO_HASH_SIZE])
@@ -136,8 +144,8 @@ static enum proto_status commit(struct bl_device *device, const struct proto_env
     memset(&draft->installed, 0, sizeof(draft->installed));
     fill_installed(&envelope->header, hash, &draft->installed);
     draft->key_version = envelope->header.key_version;
-    draft->state = envelope->header.purpose == PROTO_PURPOSE_ZEROISE ? PROTO_VAULT_ZEROISED
-                                                                     : PROTO_VAULT_COMMITTED;
+    draft->state = next_state(device->vault.record.state, envelope->header.purpose);
+    bl_wipe(draft->services, sizeof(draft->services));
     status = open_envelope(device, envelope, plain, draft->installed.receipt_key);
     /* A key that the mask does not name stays zeros in the record. */
     if (status == PROTO_OK && (envelope->header.keys & PROTO_KEY_NWK) != 0)
@@ -153,8 +161,8 @@ static enum proto_status commit(struct bl_device *device, const struct proto_env
     return status;
 }
 
-enum proto_status bl_envelope_install(struct bl_device *device, uint32_t command,
-    const uint8_t *payload, size_t length, struct bl_answer *ret_answer)
+enum proto_status bl_envelope_install(
+    struct bl_device *device, const uint8_t *payload, size_t length, struct bl_answer *ret_answer)
 {
     struct proto_envelope envelope;
     uint8_t hash[PROTO_HASH_SIZE];
@@ -163,8 +171,6 @@ enum proto_status bl_envelope_install(struct bl_device *device, uint32_t command
 
     if (status != PROTO_OK)
         return status;
-    if (!fits_command(command, envelope.header.purpose))
-        return PROTO_BAD_PURPOSE;
     bl_sha256(payload, length, hash);
     status = check_header(device, &envelope.header, hash);
     if (status == PROTO_OK)

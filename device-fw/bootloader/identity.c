@@ -25,6 +25,7 @@ static enum proto_status make_identity(struct bl_device *device, struct bl_recor
 {
     draft->state = PROTO_VAULT_IDENTITY;
     draft->identity_flags = device->binding.flags & PROTO_FLAG_LAB;
+    draft->bootloader_floor = device->binding.minimum_bootloader;
     if (!bl_p256_generate(&device->random, draft->secret, draft->public_key) ||
         !bl_random_bytes(&device->random, draft->nonce, sizeof(draft->nonce)))
         return PROTO_TRNG_FAILED;

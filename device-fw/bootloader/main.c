@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device-fw/bootloader/main.h"
 
+#include "device-fw/bootloader/app.h"
+#include "device-fw/bootloader/debug.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/port.h"
 #include "device-fw/bootloader/protect.h"
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/bootloader/wipe.h"
 
-/* Ticks between the answer to a reset command and the reset: the station needs a poll or two to see
- * the answer before the port goes away (20 ms at 25 MHz). */
-#define RESET_DELAY_TICKS 250U
+/* Ticks between the answer to a command and what ends the mailbox: the station needs a poll or two
+ * to see the answer before it goes away (20 ms at 25 MHz). */
+#define ANSWER_DELAY_TICKS 250U
+
+/* How long a device with keys listens before it starts its application. */
+#define WINDOW_MS 2000U
 
 /* The program's one instance of its state. */
 static struct bl_device device;
@@ -29,12 +34,93 @@ static uint32_t make_boot_word(void)
     return word;
 }
 
-static void reset_after_answer(void)
+static bool is_running(enum proto_status status)
 {
-    for (uint32_t i = 0; i < RESET_DELAY_TICKS; i++)
+    return status == PROTO_OK || status == PROTO_ALREADY;
+}
+
+static void wait_for_reader(void)
+{
+    for (uint32_t i = 0; i < ANSWER_DELAY_TICKS; i++)
         bl_hal_idle();
+}
+
+static void reset(void)
+{
     bl_main_wipe();
     bl_hal_reset();
+}
+
+/* Ticks of the listening window at the clock that the boot code has set, which TOC2 names. */
+static uint32_t window_ticks(void)
+{
+    static const uint8_t mhz[4] = { 25, 8, 50, 25 };
+    uint32_t clock = 0;
+
+    if (bl_hal_read32(BL_SFLASH_TOC2 + BL_TOC2_MAGIC_AT) == BL_TOC2_MAGIC)
+        clock = bl_hal_read32(BL_SFLASH_TOC2 + BL_TOC2_FLAGS_AT) & BL_TOC2_FLAGS_CLOCK;
+    return WINDOW_MS * 1000U / BL_HAL_TICK_CYCLES * mhz[clock];
+}
+
+/* Serve the mailbox until the application runs. A device without keys has none to start, and one
+ * that a station talks to waits for its word. */
+static void serve_port(void)
+{
+    const uint32_t window = window_ticks();
+    bool held = !bl_device_is_committed(&device);
+    uint32_t ticks = 0;
+
+    for (;;) {
+        while (bl_port_poll(&port, &device))
+            held = true;
+        if (device.reset_wanted) {
+            wait_for_reader();
+            reset();
+        }
+        if (device.run_wanted) {
+            wait_for_reader();
+            return;
+        }
+        if (!held && ticks++ >= window) {
+            if (is_running(bl_device_run(&device)))
+                return;
+            held = true;
+        }
+        bl_hal_idle();
+    }
+}
+
+static void serve_application(void)
+{
+    for (;;) {
+        while (bl_app_poll(&device)) {
+        }
+        if (device.reset_wanted)
+            reset();
+        bl_hal_idle();
+    }
+}
+
+/* Nothing to do, nobody to talk to, and nothing kept. */
+static void stop(void)
+{
+    bl_main_wipe();
+    bl_hal_clear_stack();
+    for (;;)
+        bl_hal_idle();
+}
+
+/* In NORMAL the ROM has opened the port before. */
+static bool open_port(uint32_t boot_word)
+{
+    if (!bl_device_may_open(&device)) {
+        bl_debug_shut();
+        return false;
+    }
+    bl_port_open(&port, boot_word);
+    if (device.chip.lifecycle != PROTO_LIFECYCLE_SECURE)
+        return true;
+    return bl_protect_holds() && bl_debug_open();
 }
 
 void bl_main_wipe(void)
@@ -54,12 +140,10 @@ void bl_main(void)
     boot_word = make_boot_word();
     /* Reading the vault has left parts of it on the stack. */
     bl_hal_clear_stack();
-    bl_port_open(&port, boot_word);
-    for (;;) {
-        while (bl_port_poll(&port, &device)) {
-        }
-        if (device.reset_wanted)
-            reset_after_answer();
-        bl_hal_idle();
-    }
+    if (open_port(boot_word))
+        serve_port();
+    else if (!is_running(bl_device_run(&device)))
+        stop();
+    bl_port_close();
+    serve_application();
 }

@@ -14,11 +14,15 @@
 
 struct bl_port {
     uint32_t answered; /**< the last answered sequence number; the mailbox's own copy is not read */
+    uint32_t command;  /**< the request's own copy, as are the following */
+    uint32_t length;
+    uint32_t crc;
     uint8_t request[PROTO_MAILBOX_PAYLOAD_SIZE];
     struct bl_answer answer;
 };
 
-/** Empty the mailbox and open it. @p boot_word differs from that of the boot before. */
+/** Empty all the memory that the port reaches and open the mailbox. @p boot_word differs from that
+ * of the boot before. */
 void bl_port_open(struct bl_port *ret_port, uint32_t boot_word);
 
 /** Execute the waiting command, if there is one. False when there was none. */

@@ -5,53 +5,145 @@
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/protocol/layout.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* Contexts as in the vendor's security example: 1 ours, 4 CM4, 5 debug port. */
+/* Contexts as in the vendor's security example: 1 ours, 4 CM4, 5 debug port. The CM0+ itself runs
+ * in context 0, which passes everywhere. */
 #define CONTEXT_OWN   1U
 #define CONTEXT_CM4   4U
 #define CONTEXT_DEBUG 5U
 
+#define OWN    BL_PROT_ATT_CONTEXT(CONTEXT_OWN)
+#define CM4    BL_PROT_ATT_CONTEXT(CONTEXT_CM4)
+#define DEBUG  BL_PROT_ATT_CONTEXT(CONTEXT_DEBUG)
+#define ALL    BL_PROT_ATT_ALL_CONTEXTS
+#define OPEN   (BL_PROT_ATT_READ | BL_PROT_ATT_WRITE | BL_PROT_ATT_NS | BL_PROT_ATT_ENABLED)
+#define LOOK   (BL_PROT_ATT_READ | BL_PROT_ATT_NS | BL_PROT_ATT_ENABLED)
+#define SECRET (BL_PROT_ATT_PRIV_READ | BL_PROT_ATT_PRIV_WRITE | BL_PROT_ATT_ENABLED)
+/* Only accesses from the contexts named are judged; others go on to the next unit. */
+#define ONLY(contexts) ((contexts) | BL_PROT_ATT_MATCH)
+
 #define VAULT_ROW_LOG2 9U /* PROTO_VAULT_HOME_SIZE */
+/* 64 KiB less the last quarter are the image's 48 KiB. */
+#define IMAGE_LOG2       16U
+#define IMAGE_SUBREGIONS 0xC0U
 
 /* The ROM keeps units 14 and 15; the highest matching one wins. */
 #define SMPU_HOME_0 8U
 #define SMPU_HOME_1 9U
 #define SMPU_SRAM   10U
+#define SMPU_IMAGE  11U
 
-static bool write_checked(uint32_t address, uint32_t value)
+#define WORD_MASK UINT32_MAX
+
+struct setting {
+    uint32_t address;
+    uint32_t value;
+    uint32_t mask; /* bits that read back */
+};
+
+#define SMPU(unit, base, attributes, log2)                                                         \
+    { BL_PROT_SMPU_ADDR0(unit), (base), WORD_MASK },                                               \
+    {                                                                                              \
+        BL_PROT_SMPU_ATT0(unit), (attributes) | BL_PROT_ATT_PC0 | BL_PROT_ATT_SIZE(log2),          \
+            WORD_MASK                                                                              \
+    }
+/* A fixed unit, whose place and size are its own, and then the unit itself. */
+#define FIXED(unit, attributes)                                                                    \
+    { (unit) + BL_PPU_ATT0, (attributes) | BL_PROT_ATT_PC0, BL_PPU_ATT_MASK },                     \
+    {                                                                                              \
+        (unit) + BL_PPU_ATT1, BL_PPU_OWN_PAIR, BL_PPU_ATT1_MASK                                    \
+    }
+
+static const struct setting settings[] = {
+    SMPU(SMPU_HOME_0, PROTO_VAULT_HOME_0, SECRET | OWN, VAULT_ROW_LOG2),
+    SMPU(SMPU_HOME_1, PROTO_VAULT_HOME_1, SECRET | OWN, VAULT_ROW_LOG2),
+    SMPU(SMPU_SRAM, BL_PROTECT_SRAM, SECRET | OWN, BL_PROTECT_SRAM_LOG2),
+    SMPU(SMPU_IMAGE, PROTO_IMAGE_ADDRESS | IMAGE_SUBREGIONS, LOOK | BL_PROT_ATT_EXECUTE | ONLY(CM4),
+        IMAGE_LOG2),
+    /* System calls, the noise source and whoever may ask the crypto block to copy memory. */
+    FIXED(BL_PPU_IPC(0), OPEN | OWN | DEBUG),
+    FIXED(BL_PPU_IPC(1), OPEN | OWN | DEBUG),
+    FIXED(BL_PPU_IPC(2), OPEN | OWN | DEBUG),
+    FIXED(BL_PPU_IPC_INTR(0), OPEN | OWN | DEBUG),
+    FIXED(BL_PPU_CRYPTO, OPEN | OWN),
+    FIXED(BL_PPU_CPUSS, LOOK | ONLY(CM4)),
+    /* Contexts and memory protection units. */
+    FIXED(BL_PPU_SMPU, LOOK | ALL),
+    FIXED(BL_PPU_MPU_CM0, LOOK | ALL),
+    FIXED(BL_PPU_MPU_CRYPTO, LOOK | ALL),
+    FIXED(BL_PPU_MPU_CM4, LOOK | ALL),
+    FIXED(BL_PPU_MPU_DEBUG, LOOK | ALL),
+};
+
+static bool holds(const struct setting *setting)
 {
-    bl_hal_write32(address, value);
-    return bl_hal_read32(address) == value;
+    return ((bl_hal_read32(setting->address) ^ setting->value) & setting->mask) == 0;
 }
 
-static bool close_region(uint32_t unit, uint32_t base, uint32_t size_log2)
+static bool apply(const struct setting *setting)
 {
-    uint32_t attributes = BL_PROT_ATT_PRIV_READ | BL_PROT_ATT_PRIV_WRITE | BL_PROT_ATT_PC0 |
-                          BL_PROT_ATT_CONTEXT(CONTEXT_OWN) | BL_PROT_ATT_SIZE(size_log2) |
-                          BL_PROT_ATT_ENABLED;
+    bl_hal_write32(setting->address, setting->value);
+    return holds(setting);
+}
 
-    return write_checked(BL_PROT_SMPU_ADDR0(unit), base) &&
-           write_checked(BL_PROT_SMPU_ATT0(unit), attributes);
+/* A programmable unit decides before a fixed one, so that none of the free ones may be taken. */
+static struct setting free_unit(uint32_t number)
+{
+    const struct setting setting = { BL_PPU_PROGRAMMABLE(number) + BL_PPU_ATT1, BL_PPU_OWN_PAIR,
+        BL_PPU_ATT1_MASK };
+
+    return setting;
+}
+
+static struct setting choice_of(uint32_t master, uint32_t context)
+{
+    const struct setting setting = { BL_PROT_MS_CTL(master),
+        BL_PROT_MS_CTL_RESET | BL_PROT_MS_CTL_CONTEXT(context), WORD_MASK };
+
+    return setting;
+}
+
+static struct setting context_of(uint32_t master, uint32_t context)
+{
+    const struct setting setting = { BL_PROT_MPU_MS_CTL(master), context, BL_PROT_MPU_PC_MASK };
+
+    return setting;
 }
 
 /* First what the master may choose, then its choice: after that it cannot go back. */
-static bool move_master(uint32_t master, uint32_t context)
+static bool for_master(bool (*act)(const struct setting *), uint32_t master, uint32_t context)
 {
-    uint32_t control = BL_PROT_MS_CTL_RESET | BL_PROT_MS_CTL_CONTEXT(context);
+    const struct setting choice = choice_of(master, context);
+    const struct setting chosen = context_of(master, context);
+    bool done = act(&choice);
 
-    if (!write_checked(BL_PROT_MS_CTL(master), control))
-        return false;
-    bl_hal_write32(BL_PROT_MPU_MS_CTL(master), context);
-    return (bl_hal_read32(BL_PROT_MPU_MS_CTL(master)) & BL_PROT_MPU_PC_MASK) == context;
+    return act(&chosen) && done;
+}
+
+static bool for_all(bool (*act)(const struct setting *))
+{
+    bool done = true;
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        done = act(&settings[i]) && done;
+    for (uint32_t i = 0; i < BL_PPU_PROGRAMMABLE_FREE; i++) {
+        const struct setting setting = free_unit(i);
+
+        done = act(&setting) && done;
+    }
+    done = for_master(act, BL_PROT_MASTER_CRYPTO, CONTEXT_OWN) && done;
+    done = for_master(act, BL_PROT_MASTER_CM4, CONTEXT_CM4) && done;
+    return for_master(act, BL_PROT_MASTER_DEBUG, CONTEXT_DEBUG) && done;
 }
 
 bool bl_protect_apply(void)
 {
-    bool done = close_region(SMPU_HOME_0, PROTO_VAULT_HOME_0, VAULT_ROW_LOG2);
+    return for_all(apply);
+}
 
-    done = close_region(SMPU_HOME_1, PROTO_VAULT_HOME_1, VAULT_ROW_LOG2) && done;
-    done = close_region(SMPU_SRAM, BL_PROTECT_SRAM, BL_PROTECT_SRAM_LOG2) && done;
-    done = move_master(BL_PROT_MASTER_CM4, CONTEXT_CM4) && done;
-    return move_master(BL_PROT_MASTER_DEBUG, CONTEXT_DEBUG) && done;
+bool bl_protect_holds(void)
+{
+    return for_all(holds);
 }

@@ -2,7 +2,8 @@
 #ifndef BL_PROTECT_H
 #define BL_PROTECT_H
 
-/** @file Keep the CM4 and the debug port's own bus master away from vault and bootloader memory. */
+/** @file Keep the CM4 and the debug port's own bus master away from vault, bootloader memory,
+ * system calls and from what keeps them away. */
 
 #include <stdbool.h>
 
@@ -11,12 +12,16 @@
 #define BL_PROTECT_SRAM_LOG2 15U
 
 /**
- * Put CM4 and debug master into protection contexts of their own, and give both vault homes and the
- * bootloader's SRAM to context 1 alone (the CM0+ runs in context 0, which passes everywhere). Safe
- * to repeat.
+ * Put CM4 and debug master into protection contexts of their own, and give both vault homes, the
+ * bootloader's SRAM, the crypto block and the protection units to context 1 alone (the CM0+ runs in
+ * context 0, which passes everywhere). The CM4 makes no system calls, reads the bootloader's image
+ * and the CPU subsystem, and writes neither. Safe to repeat.
  *
  * @return true when every register reads back as written
  */
 bool bl_protect_apply(void);
+
+/** Read all of it again: true when everything still is as bl_protect_apply() wrote it. */
+bool bl_protect_holds(void);
 
 #endif

@@ -25,6 +25,19 @@
 #define BL_CPUSS_CM4_PWR_MODE    0x00000003U
 #define BL_CPUSS_PROTECTION      0x40210500U
 #define BL_CPUSS_PROTECTION_MASK 0x00000007U
+#define BL_CPUSS_AP_CTL          0x40210540U
+#define BL_CPUSS_AP_CTL_CORES    0x00000003U /* enable CM0+ and CM4 */
+#define BL_CPUSS_AP_CTL_SYS      0x00000004U
+#define BL_CPUSS_AP_CTL_OFF(ap)  ((ap) << 16U) /* wins, and stays until the next reset */
+#define BL_CPUSS_AP_CTL_MASK     0x00070007U
+
+/* Port 6: function 29 of P6.6 (SWDIO) and P6.7 (SWCLK) is the debug port. */
+#define BL_HSIOM_PRT6_PORT_SEL1 0x40310064U
+#define BL_HSIOM_PRT6_SWD_MASK  0x1F1F0000U
+#define BL_HSIOM_PRT6_SWD       0x1D1D0000U
+#define BL_GPIO_PRT6_CFG        0x40320328U
+#define BL_GPIO_PRT6_SWD_MASK   0xFF000000U
+#define BL_GPIO_PRT6_SWD        0xBA000000U /* pull-down and pull-up, inputs on */
 
 /* IPC structure 0 belongs to the CM0+ for system calls; interrupt structure 0 is the call's NMI. */
 #define BL_IPC0_ACQUIRE      0x40230000U
@@ -40,17 +53,44 @@
 #define BL_PROT_MPU_MS_CTL(master) (0x40244000U + 0x400U * (master))
 #define BL_PROT_SMPU_ADDR0(i)      (0x40242000U + 0x40U * (i))
 #define BL_PROT_SMPU_ATT0(i)       (0x40242004U + 0x40U * (i))
+#define BL_PROT_MASTER_CRYPTO      1U
 #define BL_PROT_MASTER_CM4         14U
 #define BL_PROT_MASTER_DEBUG       15U
 #define BL_PROT_MS_CTL_RESET       0x00000303U
 #define BL_PROT_MS_CTL_CONTEXT(pc) (1U << (16U + (pc)))
 #define BL_PROT_MPU_PC_MASK        0x0000000FU
+#define BL_PROT_ATT_READ           0x00000009U /* user and privileged */
+#define BL_PROT_ATT_WRITE          0x00000012U
+#define BL_PROT_ATT_EXECUTE        0x00000024U
 #define BL_PROT_ATT_PRIV_READ      0x00000008U
 #define BL_PROT_ATT_PRIV_WRITE     0x00000010U
+#define BL_PROT_ATT_NS             0x00000040U /* non-secure masters, as all are at reset, too */
+#define BL_PROT_ATT_ALL_CONTEXTS   0x0000FE00U
+#define BL_PROT_ATT_MATCH          0x40000000U /* the context is part of what matches */
 #define BL_PROT_ATT_PC0            0x00000100U /* constant 1: context 0 passes always */
 #define BL_PROT_ATT_CONTEXT(pc)    (1U << (8U + (pc)))
 #define BL_PROT_ATT_SIZE(log2)     (((log2)-1U) << 24U)
 #define BL_PROT_ATT_ENABLED        0x80000000U
+
+/* Peripheral protection units. The fixed ones guard a struct, a peripheral or a whole group and
+ * have place and size of their own; the ROM keeps the programmable ones from 9 on. Each unit is
+ * guarded by its own second half. */
+#define BL_PPU_ATT0              0x04U
+#define BL_PPU_ATT1              0x24U
+#define BL_PPU_ATT_MASK          0xC000FF5BU
+#define BL_PPU_ATT1_MASK         0xC000FE52U
+#define BL_PPU_OWN_PAIR          0x80000240U /* enabled, context 1, nobody else writes */
+#define BL_PPU_PROGRAMMABLE(i)   (0x40014000U + 0x40U * (i))
+#define BL_PPU_PROGRAMMABLE_FREE 9U
+#define BL_PPU_IPC(i)            (0x40201000U + 0x40U * (i))
+#define BL_PPU_IPC_INTR(i)       (0x40201200U + 0x40U * (i))
+#define BL_PPU_SMPU              0x40201600U /* contexts the masters may choose, and the SMPU */
+#define BL_PPU_MPU_CM0           0x40201640U
+#define BL_PPU_MPU_CRYPTO        0x40201680U
+#define BL_PPU_MPU_CM4           0x402016C0U
+#define BL_PPU_MPU_DEBUG         0x40201700U
+#define BL_PPU_CRYPTO            0x40100040U
+#define BL_PPU_CPUSS             0x40200040U
 
 /* Flash controller. */
 #define BL_FLASHC_FLASH_CMD            0x40250008U
@@ -84,6 +124,13 @@
 #define BL_SFLASH_SILICON_ID 0x16000002U /* half-word */
 #define BL_SFLASH_FAMILY_ID  0x1600000CU /* half-word */
 #define BL_SFLASH_DIE        0x16000600U /* lot[3] wafer x y sort minor day month year */
+
+/* Table of contents, part 2: where the boot code finds its choices. */
+#define BL_SFLASH_TOC2      0x16007C00U
+#define BL_TOC2_MAGIC_AT    0x004U
+#define BL_TOC2_MAGIC       0x01211220U
+#define BL_TOC2_FLAGS_AT    0x1F8U
+#define BL_TOC2_FLAGS_CLOCK 0x00000003U /* 25, 8, 50 MHz */
 
 /* eFuse bytes. */
 #define BL_FUSE_DEAD_RESTRICT0   0x27U

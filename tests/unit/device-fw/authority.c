@@ -131,3 +131,23 @@ void authority_check_receipt(const uint8_t *receipt_key,
     assert_int_equal(ret_receipt->key_version, parts.header.key_version);
     assert_int_equal(ret_receipt->purpose, parts.header.purpose);
 }
+
+void authority_check_lock(const uint8_t *receipt_key, const struct proto_receipt *receipt,
+    const uint8_t bytes[PROTO_LOCK_ANSWER_SIZE])
+{
+    static const char label[] = PROTO_LABEL_LOCK;
+    struct base_part name = { label, sizeof(label) - 1 };
+    struct base_part body = { bytes, PROTO_LOCK_BODY_SIZE };
+    struct proto_lock_answer answer;
+    uint8_t key[PROTO_MAC_SIZE];
+    uint8_t mac[PROTO_MAC_SIZE];
+
+    assert_int_equal(proto_lock_answer_decode(bytes, PROTO_LOCK_ANSWER_SIZE, &answer), PROTO_OK);
+    base_hmac_sha256(receipt_key, PROTO_HASH_SIZE, &name, 1, key);
+    base_hmac_sha256(key, sizeof(key), &body, 1, mac);
+    assert_memory_equal(mac, answer.mac, sizeof(mac));
+    assert_memory_equal(answer.chip_id, receipt->chip_id, PROTO_CHIP_ID_SIZE);
+    assert_memory_equal(answer.envelope_id, receipt->envelope_id, PROTO_ENVELOPE_ID_SIZE);
+    assert_memory_equal(answer.record_hash, receipt->record_hash, PROTO_HASH_SIZE);
+    assert_int_equal(answer.key_version, receipt->key_version);
+}

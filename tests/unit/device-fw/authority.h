@@ -31,6 +31,10 @@ void authority_seal(const struct authority *authority, const struct proto_envelo
     const uint8_t device_key[PROTO_PUBLIC_KEY_SIZE], const uint8_t plain[PROTO_ENVELOPE_PLAIN_SIZE],
     uint8_t ret_envelope[PROTO_ENVELOPE_SIZE], uint8_t *ret_receipt_key);
 
+/** Decode a lock answer, check its MAC and that it is for what this receipt confirmed. */
+void authority_check_lock(const uint8_t *receipt_key, const struct proto_receipt *receipt,
+    const uint8_t bytes[PROTO_LOCK_ANSWER_SIZE]);
+
 /** Decode a receipt, check its MAC and that it is for this envelope. */
 void authority_check_receipt(const uint8_t *receipt_key,
     const uint8_t envelope[PROTO_ENVELOPE_SIZE], const uint8_t bytes[PROTO_RECEIPT_SIZE],

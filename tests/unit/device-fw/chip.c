@@ -18,6 +18,10 @@
 #define POINTER_COUNT   16U
 #define PROT_BASE       0x40240000U
 #define PROT_SIZE       0x8000U
+#define PPU_BLOCKS      4U
+#define PPU_SIZE        0x800U
+#define WINDOW_ADDRESS  0x08000000U /* what the port reaches; the mailbox lies in it */
+#define WINDOW_SIZE     0x4000U
 #define SROM_SUCCESS    0xA0000000U
 #define SROM_BAD_OPCODE 0xF000000BU
 #define SROM_NOT_ERASED 0xF00000A4U
@@ -28,6 +32,10 @@ struct chip chip;
 /* Registers and the pointers that the bootloader has shown to the hardware. */
 static struct {
     uint32_t prot[PROT_SIZE / 4];
+    uint32_t ppu[PPU_BLOCKS][PPU_SIZE / 4];
+    uint32_t ap_ctl;
+    uint32_t port_sel1;
+    uint32_t port_cfg;
     const void *pointer[POINTER_COUNT];
     uint32_t pointer_next;
     uint32_t ipc_data;
@@ -277,7 +285,7 @@ static uint32_t system_call(const struct bl_srom_block *block)
     uint32_t byte = block->word[0] >> 8 & 0xFFFFU;
 
     if (op == 0x03 && byte < sizeof(chip.fuse))
-        return SROM_SUCCESS | chip.fuse[byte];
+        return SROM_SUCCESS | (chip.fuse[byte] ^ (++chip.fuse_reads == chip.fuse_glitch ? 1U : 0));
     if (block->word[0] == 0x1C000100U)
         return write_row(block->word[1], blank, false);
     if (block->word[0] == 0x06000100U && block->word[1] == 0x106U)
@@ -344,17 +352,36 @@ static void push_instruction(uint32_t value)
 
 /* ---- registers ---- */
 
-static bool is_prot(uint32_t address)
+/* A register of protection or pins, which holds what is written; NULL when it is another one. */
+static uint32_t *plain_register(uint32_t address)
 {
-    return address >= PROT_BASE && address - PROT_BASE < PROT_SIZE;
+    static const uint32_t ppu[PPU_BLOCKS] = { 0x40014000U, 0x40100000U, 0x40200000U, 0x40201000U };
+
+    if (address >= PROT_BASE && address - PROT_BASE < PROT_SIZE)
+        return &hw.prot[(address - PROT_BASE) / 4];
+    for (unsigned i = 0; i < PPU_BLOCKS; i++) {
+        if (address >= ppu[i] && address - ppu[i] < PPU_SIZE)
+            return &hw.ppu[i][(address - ppu[i]) / 4];
+    }
+    switch (address) {
+    case BL_CPUSS_AP_CTL:
+        return &hw.ap_ctl;
+    case BL_HSIOM_PRT6_PORT_SEL1:
+        return &hw.port_sel1;
+    case BL_GPIO_PRT6_CFG:
+        return &hw.port_cfg;
+    default:
+        return NULL;
+    }
 }
 
 static uint32_t read_register(uint32_t address)
 {
+    const uint32_t *plain = plain_register(address);
     uint32_t lock;
 
-    if (is_prot(address))
-        return hw.prot[(address - PROT_BASE) / 4];
+    if (plain != NULL)
+        return *plain;
     switch (address) {
     case BL_IPC0_ACQUIRE:
         lock = hw.ipc_locked || chip.ipc_stuck ? 0 : BL_IPC_ACQUIRED;
@@ -419,6 +446,8 @@ static bool write_crypto(uint32_t address, uint32_t value)
 
 void bl_hal_write32(uint32_t address, uint32_t value)
 {
+    uint32_t *plain = plain_register(address);
+
     if (address >= PROTO_MAILBOX_ADDRESS && address < PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_SIZE) {
         uint8_t *to = chip.mailbox + (address - PROTO_MAILBOX_ADDRESS);
 
@@ -426,10 +455,14 @@ void bl_hal_write32(uint32_t address, uint32_t value)
             to[i] = (uint8_t)(value >> 8 * i);
         return;
     }
+    if (address >= WINDOW_ADDRESS && address < WINDOW_ADDRESS + WINDOW_SIZE) {
+        assert_int_equal(value, 0);
+        return;
+    }
     note(true, address, value);
-    if (is_prot(address)) {
-        if (!chip.smpu_ignores_writes)
-            hw.prot[(address - PROT_BASE) / 4] = value;
+    if (plain != NULL) {
+        if (address != chip.deaf_register)
+            *plain = value;
         return;
     }
     if (write_crypto(address, value))

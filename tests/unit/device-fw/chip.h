@@ -45,7 +45,7 @@ struct chip {
     uint8_t mailbox[PROTO_MAILBOX_SIZE];
     uint8_t fuse[64];
     uint32_t protection;
-    bool smpu_ignores_writes;
+    uint32_t deaf_register; /**< of protection or pins: ignores writes */
 
     enum chip_noise noise;
     uint64_t noise_state;
@@ -57,6 +57,8 @@ struct chip {
     uint32_t cut_seed;    /**< of what is random in it */
     uint64_t refuse_from; /**< first operation that the ROM refuses; 0 = none */
     jmp_buf *power_lost;  /**< where a cut jumps to */
+    uint64_t fuse_reads;  /**< since chip_new() */
+    uint64_t fuse_glitch; /**< number of the fuse read that gives a wrong bit; 0 = none */
     unsigned resets;
     bool ipc_stuck; /**< somebody else holds the lock for ever */
 };
@@ -70,7 +72,7 @@ struct chip_access {
     uint32_t value;
 };
 
-#define CHIP_TRACE_MAX 64U
+#define CHIP_TRACE_MAX 160U
 
 /** Record register accesses (not those of memory) from now on; the first CHIP_TRACE_MAX are kept.
  */

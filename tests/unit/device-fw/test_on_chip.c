@@ -174,8 +174,7 @@ static void life_within_its_budget(void **state)
     assert_true(used <= LATER_CYCLES);
     check_self_test(16);
     check_stack();
-    assert_int_equal(
-        board_ask(&board, PROTO_CMD_LOCK, NULL, 0, answer, &length), PROTO_UNSUPPORTED);
+    assert_int_equal(board_ask(&board, PROTO_CMD_RUN, NULL, 0, answer, &length), PROTO_UNSUPPORTED);
 }
 
 static void reset_command_resets(void **state)

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "device-fw/bootloader/chip.h"
+#include "device-fw/bootloader/debug.h"
+#include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/protect.h"
 #include "device-fw/bootloader/srom.h"
 #include "device-fw/bootloader/trng.h"
@@ -78,22 +80,117 @@ static void system_call_tells_a_refusal(void **state)
     assert_false(bl_srom_program_row(PROTO_VAULT_HOME_0, &value));
 }
 
+#define PROTECTION_COUNT 45U /* registers */
+
+/* The registers that decide, with what they hold. */
+static const struct {
+    uint32_t address, value;
+} protection[] = {
+    /* Privileged read and write, contexts 0 and 1, sizes 512 B and 32 KiB, enabled. */
+    { 0x40242200, 0x14000000 },
+    { 0x40242204, 0x88000318 },
+    { 0x40242240, 0x100C0000 },
+    { 0x40242244, 0x88000318 },
+    { 0x40242280, 0x08010000 },
+    { 0x40242284, 0x8E000318 },
+    /* The image, 6/8 of 64 KiB: context 4 reads and executes. */
+    { 0x402422C0, 0x100000C0 },
+    { 0x402422C4, 0xCF00116D },
+    /* IPC structs 0 to 2 and interrupt struct 0: contexts 1 and 5. */
+    { 0x40201004, 0x8000235B },
+    { 0x40201044, 0x8000235B },
+    { 0x40201084, 0x8000235B },
+    { 0x40201204, 0x8000235B },
+    { 0x40201024, 0x80000240 },
+    /* Crypto block: context 1. CPU subsystem: context 4 reads. Contexts and SMPU: all read. */
+    { 0x40100044, 0x8000035B },
+    { 0x40200044, 0xC0001149 },
+    { 0x40201604, 0x8000FF49 },
+    { 0x40201704, 0x8000FF49 },
+    /* Nobody else takes a free programmable unit. */
+    { 0x40014024, 0x80000240 },
+    { 0x40014224, 0x80000240 },
+    /* Crypto block to context 1, CM4 to 4, debug port to 5. */
+    { 0x40240004, 0x00020303 },
+    { 0x40244400, 1 },
+    { 0x40240038, 0x00100303 },
+    { 0x40247800, 4 },
+    { 0x4024003C, 0x00200303 },
+    { 0x40247C00, 5 },
+};
+
+/* Each register is written, then read. */
 static void protection_is_set_and_read_back(void **state)
 {
+    const struct chip_access *access;
+    size_t count = 0;
+    size_t next = 0;
+
     (void)state;
     chip_trace_start();
     assert_true(bl_protect_apply());
-    /* Privileged read and write, contexts 0 and 1, sizes 512 B and 32 KiB, enabled. */
-    EXPECT(WR(0x40242200, 0x14000000), RD(0x40242200, 0x14000000), WR(0x40242204, 0x88000318),
-        RD(0x40242204, 0x88000318), WR(0x40242240, 0x100C0000), RD(0x40242240, 0x100C0000),
-        WR(0x40242244, 0x88000318), RD(0x40242244, 0x88000318), WR(0x40242280, 0x08010000),
-        RD(0x40242280, 0x08010000), WR(0x40242284, 0x8E000318), RD(0x40242284, 0x8E000318),
-        WR(0x40240038, 0x00100303), RD(0x40240038, 0x00100303), WR(0x40247800, 4),
-        RD(0x40247800, 4), WR(0x4024003C, 0x00200303), RD(0x4024003C, 0x00200303),
-        WR(0x40247C00, 5), RD(0x40247C00, 5));
+    access = chip_trace_stop(&count);
+    assert_int_equal(count, 2 * PROTECTION_COUNT);
+    for (size_t i = 0; i < count; i += 2) {
+        assert_true(access[i].write && !access[i + 1].write);
+        assert_int_equal(access[i].address, access[i + 1].address);
+    }
+    for (size_t i = 0; i < sizeof(protection) / sizeof(protection[0]); i++) {
+        for (next = 0; next < count && access[next].address != protection[i].address; next += 2) {
+        }
+        assert_true(next < count);
+        if (access[next].value != protection[i].value)
+            fail_msg("0x%08X: 0x%08X", protection[i].address, access[next].value);
+    }
+    chip_trace_start();
+    assert_true(bl_protect_holds());
+    access = chip_trace_stop(&count);
+    assert_int_equal(count, PROTECTION_COUNT);
+    for (size_t i = 0; i < count; i++)
+        assert_false(access[i].write);
+}
+
+/* Any single register that does not take its value is noticed, then and later. */
+static void every_deaf_register_is_noticed(void **state)
+{
+    struct chip_access written[PROTECTION_COUNT];
+    const struct chip_access *access;
+    size_t count = 0;
+
+    (void)state;
+    chip_trace_start();
+    assert_true(bl_protect_apply());
+    access = chip_trace_stop(&count);
+    for (size_t i = 0; i < PROTECTION_COUNT; i++)
+        written[i] = access[2 * i];
+    for (size_t i = 0; i < PROTECTION_COUNT; i++) {
+        chip_power_on();
+        chip.deaf_register = written[i].address;
+        assert_false(bl_protect_apply());
+        assert_false(bl_protect_holds());
+        chip.deaf_register = 0;
+        assert_true(bl_protect_apply());
+        bl_hal_write32(written[i].address, written[i].value ^ 1U << 1);
+        assert_false(bl_protect_holds());
+    }
+}
+
+static void port_opens_for_the_system_port_alone(void **state)
+{
+    (void)state;
+    chip_trace_start();
+    assert_true(bl_debug_open());
+    EXPECT(WR(0x40210540, 0x00030004), RD(0x40210540, 0x00030004), RD(0x40310064, 0),
+        RD(0x40320328, 0), WR(0x40320328, 0xBA000000), WR(0x40310064, 0x1D1D0000));
     chip_power_on();
-    chip.smpu_ignores_writes = true;
-    assert_false(bl_protect_apply());
+    bl_hal_write32(0x40310064, 0x05060708);
+    chip_trace_start();
+    bl_debug_shut();
+    EXPECT(WR(0x40210540, 0x00070000), RD(0x40310064, 0x05060708), RD(0x40320328, 0),
+        WR(0x40320328, 0xBA000000), WR(0x40310064, 0x1D1D0708));
+    chip_power_on();
+    chip.deaf_register = 0x40210540;
+    assert_false(bl_debug_open());
 }
 
 static void noise_source_is_started_and_drawn_from(void **state)
@@ -164,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup(system_call_takes_the_lock_and_waits, setup),
         cmocka_unit_test_setup(system_call_tells_a_refusal, setup),
         cmocka_unit_test_setup(protection_is_set_and_read_back, setup),
+        cmocka_unit_test_setup(every_deaf_register_is_noticed, setup),
+        cmocka_unit_test_setup(port_opens_for_the_system_port_alone, setup),
         cmocka_unit_test_setup(noise_source_is_started_and_drawn_from, setup),
         cmocka_unit_test_setup(life_cycle_needs_both_sources, setup),
     };

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BL_DEBUG_H
+#define BL_DEBUG_H
+
+/** @file The debug port's pins and access ports, which a SECURE chip leaves to its application. */
+
+#include <stdbool.h>
+
+/**
+ * Connect the pins with the system access port alone; what it reaches is up to the restriction
+ * fuses. Both cores' ports are off until the next reset.
+ *
+ * Precondition: the protection units hold, and nothing secret lies where the port looks.
+ *
+ * @return false when a register does not read back so; everything is shut then
+ */
+bool bl_debug_open(void);
+
+/** Connect the pins, so that the port tells who it is, with every access port off until the next
+ * reset. */
+void bl_debug_shut(void);
+
+#endif
