@@ -20,6 +20,8 @@
 #define KIND_REQUEST       1U
 #define KIND_RESPONSE      2U
 #define CONNECT_TIMEOUT_US 3000000
+#define DAP_INVALID        0xFFU
+#define TURNED_TEXT_SIZE   121U
 
 struct tcp {
     int fd;
@@ -248,6 +250,19 @@ static enum base_status receive_some(
                      : base_err_errno(err, BASE_E_LINK, errno, "the probe's connection broke");
 }
 
+/* A server that has another client answers FF, which no request asks for, and says why. */
+static enum base_status turned_away(const uint8_t *text, size_t length, struct base_err *err)
+{
+    char safe[TURNED_TEXT_SIZE];
+    size_t used = 0;
+    for (size_t i = 0; i < length && used + 1 < sizeof(safe); i++) {
+        safe[used++] = text[i] < 0x20 || text[i] > 0x7E ? '?' : (char)text[i];
+    }
+    safe[used] = '\0';
+    return base_err_set(
+        err, BASE_E_BUSY, "probe", 0, "the probe turns this program away: %s", safe);
+}
+
 static enum base_status tcp_collect(void *state, int64_t timeout_us, size_t size,
     uint8_t *ret_packet, size_t *ret_length, struct base_err *err)
 {
@@ -269,6 +284,9 @@ static enum base_status tcp_collect(void *state, int64_t timeout_us, size_t size
     }
     size_t length = tcp->have - HEADER_SIZE;
     tcp->have = 0;
+    if (length > 1 && tcp->buffer[HEADER_SIZE] == DAP_INVALID) {
+        return turned_away(tcp->buffer + HEADER_SIZE + 1, length - 1, err);
+    }
     if (length > size) {
         return base_err_set(err, BASE_E_PROTO, "probe", (int64_t)length,
             "the probe sent a packet of %zu bytes", length);

@@ -20,11 +20,16 @@
 #define INPUT_SIZE     (64U * (SIM_SERVER_HEADER_SIZE + SIM_PROBE_MAX_PACKET))
 #define IDLE_CREDIT_US INT64_C(1000000)
 #define US_PER_MS      1000
+/* Sockets of clients that were turned away stay for a while, so that they can read why. */
+#define TURNED_MAX       8U
+#define KEEPALIVE_PROBES 3
 
 struct sim_server {
     struct sim_server_opts opts;
     int listener;
-    int client; /**< -1 none */
+    int client;             /**< -1 none */
+    int turned[TURNED_MAX]; /**< -1 none; the oldest goes first */
+    unsigned next_turned;
     uint16_t port;
     bool stopped;
     bool waiting;          /**< more had arrived before the last response was sent */
@@ -68,8 +73,13 @@ enum base_status sim_server_open(
         return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for the probe's server");
     }
     server->opts = *opts;
+    server->opts.patience_ms = opts->patience_ms > 0 ? opts->patience_ms : SIM_SERVER_PATIENCE_MS;
+    server->opts.keepalive_s = opts->keepalive_s > 0 ? opts->keepalive_s : SIM_SERVER_KEEPALIVE_S;
     server->client = -1;
     server->listener = -1;
+    for (unsigned i = 0; i < TURNED_MAX; i++) {
+        server->turned[i] = -1;
+    }
     enum base_status status = server_listen(opts->listen, &server->listener, &server->port, err);
     if (status != BASE_OK) {
         sim_server_close(server);
@@ -84,16 +94,22 @@ uint16_t sim_server_port(const struct sim_server *server)
     return server->port;
 }
 
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 void sim_server_close(struct sim_server *server)
 {
     if (server == NULL) {
         return;
     }
-    if (server->client >= 0) {
-        (void)close(server->client);
-    }
-    if (server->listener >= 0) {
-        (void)close(server->listener);
+    close_fd(server->client);
+    close_fd(server->listener);
+    for (unsigned i = 0; i < TURNED_MAX; i++) {
+        close_fd(server->turned[i]);
     }
     free(server);
 }
@@ -111,18 +127,88 @@ static void drop_client(struct sim_server *server, const char *why)
     }
 }
 
-/* Wait for one socket or the stop signal. Returns false on a failure of poll itself. */
-static bool wait_for(struct sim_server *server, int fd, short events, int stop_fd, int timeout_ms)
+enum {
+    WAIT_STOP,
+    WAIT_CLIENT,
+    WAIT_LISTENER,
+    WAIT_COUNT
+};
+
+/* Wait for the client, somebody new where @p doors are open, or the stop signal. Returns what
+ * poll() does; the events are in @p ret_revents. */
+static int wait_for(struct sim_server *server, short events, bool doors, int stop_fd,
+    int timeout_ms, short ret_revents[WAIT_COUNT])
 {
-    struct pollfd fds[2] = { { .fd = stop_fd, .events = POLLIN }, { .fd = fd, .events = events } };
+    struct pollfd fds[WAIT_COUNT] = {
+        [WAIT_STOP] = { .fd = stop_fd, .events = POLLIN },
+        [WAIT_CLIENT] = { .fd = server->client, .events = events },
+        [WAIT_LISTENER] = { .fd = doors ? server->listener : -1, .events = POLLIN },
+    };
     int ready;
     do {
-        ready = poll(fds, 2, timeout_ms);
+        ready = poll(fds, WAIT_COUNT, timeout_ms);
     } while (ready < 0 && errno == EINTR);
-    if (fds[0].revents != 0) {
-        server->stopped = true;
+    for (int i = 0; i < WAIT_COUNT; i++) {
+        ret_revents[i] = fds[i].revents;
     }
-    return ready >= 0;
+    server->stopped = server->stopped || fds[WAIT_STOP].revents != 0;
+    return ready;
+}
+
+/* One response and the end of the stream; the socket is kept, because closing it with something
+ * unread in it would take the response back. */
+static void turn_away(struct sim_server *server, int fd)
+{
+    static const char sentence[] =
+        "\xFF"
+        "another program is using this board; try again when it has ended";
+    uint8_t frame[SIM_SERVER_HEADER_SIZE + sizeof(sentence) - 1];
+    sim_server_header(sizeof(sentence) - 1, frame);
+    memcpy(frame + SIM_SERVER_HEADER_SIZE, sentence, sizeof(sentence) - 1);
+    (void)!send(fd, frame, sizeof(frame), MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    close_fd(server->turned[server->next_turned]);
+    server->turned[server->next_turned] = fd;
+    server->next_turned = (server->next_turned + 1) % TURNED_MAX;
+    base_log(server->opts.log, BASE_LOG_DEBUG, "another client was turned away");
+}
+
+/* A client that is leaving is seen off first: whoever comes next waits for that moment. The client
+ * is looked at after the newcomer was seen, so that what it did before that counts. */
+static void meet_new(struct sim_server *server, const short revents[WAIT_COUNT])
+{
+    struct pollfd client = { .fd = server->client, .events = POLLRDHUP };
+    if (revents[WAIT_LISTENER] == 0 || poll(&client, 1, 0) != 0) {
+        return;
+    }
+    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        turn_away(server, fd);
+    }
+}
+
+/* False when the client has not taken anything for too long. */
+static bool wait_to_send(struct sim_server *server, int stop_fd)
+{
+    const int64_t patience_us = (int64_t)server->opts.patience_ms * US_PER_MS;
+    const int64_t deadline_us = base_clock_mono_us(server->opts.clock) + patience_us;
+    bool leaving = false; /* its half of the stream has ended, which poll() would tell for ever */
+    for (;;) {
+        short revents[WAIT_COUNT];
+        short events = leaving ? POLLOUT : POLLOUT | POLLRDHUP;
+        int64_t left_us = deadline_us - base_clock_mono_us(server->opts.clock);
+        int ready = left_us <= 0 ? 0
+                                 : wait_for(server, events, !leaving, stop_fd,
+                                       (int)((left_us + US_PER_MS - 1) / US_PER_MS), revents);
+        if (ready <= 0 || server->stopped) {
+            return false;
+        }
+        leaving = leaving || (revents[WAIT_CLIENT] & POLLRDHUP) != 0;
+        meet_new(server, revents);
+        if ((revents[WAIT_CLIENT] & (POLLOUT | POLLERR | POLLHUP)) != 0) {
+            return true;
+        }
+    }
 }
 
 /* Returns false when the client is gone or the server is told to stop. */
@@ -134,7 +220,7 @@ static bool send_all(struct sim_server *server, const uint8_t *data, size_t leng
             data += sent;
             length -= (size_t)sent;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!wait_for(server, server->client, POLLOUT, stop_fd, -1) || server->stopped) {
+            if (!wait_to_send(server, stop_fd)) {
                 return false;
             }
         } else if (errno != EINTR) {
@@ -153,7 +239,7 @@ static const char *send_replies(struct sim_server *server, int stop_fd)
         sim_server_header(reply->length, header);
         if (!send_all(server, header, sizeof(header), stop_fd) ||
             !send_all(server, reply->data, reply->length, stop_fd)) {
-            return "cannot send";
+            return "it takes no replies";
         }
         sim_link_pop(server->link);
     }
@@ -236,6 +322,21 @@ static void read_client(struct sim_server *server, int stop_fd)
     }
 }
 
+/* A client whose machine has forgotten it must not keep the board. */
+static void watch_over(const struct sim_server *server, int fd)
+{
+    const int one = 1;
+    const int probes = KEEPALIVE_PROBES;
+    const int idle_s = server->opts.keepalive_s;
+    const unsigned patience_ms = (unsigned)server->opts.patience_ms;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+}
+
 static enum base_status accept_client(struct sim_server *server, struct base_err *err)
 {
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -245,8 +346,7 @@ static enum base_status accept_client(struct sim_server *server, struct base_err
         return passing ? BASE_OK
                        : base_err_errno(err, BASE_E_IO, errno, "cannot accept a connection");
     }
-    int one = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    watch_over(server, fd);
     server->client = fd;
     base_log(server->opts.log, BASE_LOG_DEBUG, "client connected");
     return BASE_OK;
@@ -284,9 +384,9 @@ enum base_status sim_server_run(
     server->link = link;
     while (status == BASE_OK && !server->stopped) {
         bool connected = server->client >= 0;
+        short revents[WAIT_COUNT];
         int64_t since_us = base_clock_mono_us(server->opts.clock);
-        if (!wait_for(server, connected ? server->client : server->listener, POLLIN, stop_fd,
-                quiet_ms(server))) {
+        if (wait_for(server, POLLIN | POLLRDHUP, true, stop_fd, quiet_ms(server), revents) < 0) {
             return base_err_errno(err, BASE_E_IO, errno, "cannot wait for a client");
         }
         credit_idle(server, since_us);
@@ -294,6 +394,7 @@ enum base_status sim_server_run(
             break;
         }
         if (connected) {
+            meet_new(server, revents);
             read_client(server, stop_fd);
         } else {
             status = accept_client(server, err);

@@ -6,9 +6,11 @@
  * @file
  * Serves one board over TCP with the framing of OpenOCD's cmsis_dap_tcp: before each packet, both
  * ways, eight little-endian bytes {u32 signature "DAP\0", u16 payload length, u8 type 1 request or
- * 2 response, u8 0}. Several requests may be outstanding; answers come in order. One client at a
- * time, the next waits. The protocol has neither authentication nor encryption, so only the
- * loopback interface is served.
+ * 2 response, u8 0}. Several requests may be outstanding; answers come in order. The protocol has
+ * neither authentication nor encryption, so only the loopback interface is served.
+ *
+ * One client at a time. Another one is turned away: it gets one response, the byte FF and a
+ * sentence in ASCII, and the end of the stream. A client that has begun to leave is seen off first.
  */
 
 #include "base/clock.h"
@@ -17,6 +19,11 @@
 
 #define SIM_SERVER_SIGNATURE   UINT32_C(0x00504144)
 #define SIM_SERVER_HEADER_SIZE 8U
+/** How long a client may leave its replies unread. */
+#define SIM_SERVER_PATIENCE_MS 10000
+/** Silence of a client after which the kernel asks whether its machine still knows it, and the
+ * pause between three such questions; seconds. */
+#define SIM_SERVER_KEEPALIVE_S 5
 
 /** What stands at the beginning of received bytes. */
 enum sim_frame {
@@ -38,9 +45,11 @@ void sim_server_header(size_t length, uint8_t ret_header[SIM_SERVER_HEADER_SIZE]
 
 struct sim_server_opts {
     const char
-        *listen;   /**< "127.0.0.1:PORT", "localhost:PORT" or "[::1]:PORT"; port 0 = any free */
-    bool realtime; /**< wall time spent waiting for requests is added to virtual time, at most
-                      one second at a time */
+        *listen;     /**< "127.0.0.1:PORT", "localhost:PORT" or "[::1]:PORT"; port 0 = any free */
+    bool realtime;   /**< wall time spent waiting for requests is added to virtual time, at most
+                        one second at a time */
+    int patience_ms; /**< 0 = SIM_SERVER_PATIENCE_MS */
+    int keepalive_s; /**< 0 = SIM_SERVER_KEEPALIVE_S */
     const struct base_clock *clock;    /**< borrowed */
     const struct base_log *log;        /**< borrowed; may be NULL */
     void (*on_disconnect)(void *user); /**< a client has gone; may be NULL */

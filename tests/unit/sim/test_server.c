@@ -4,21 +4,29 @@
 #include "tests/unit/sim/fake_chip.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define HEADER SIM_SERVER_HEADER_SIZE
+#define HEADER     SIM_SERVER_HEADER_SIZE
+#define NO_NETWORK 77
 
 struct fixture {
     struct sim_board *board;
@@ -26,6 +34,7 @@ struct fixture {
     struct sim_server *server;
     pthread_t thread;
     int stop_fd;
+    int gone_fd;     /**< counts as they go */
     int disconnects; /**< written by the server's thread, read after it ended */
     enum base_status result;
 };
@@ -33,7 +42,9 @@ struct fixture {
 static void count_disconnect(void *user)
 {
     struct fixture *f = user;
+    const uint64_t one = 1;
     f->disconnects++;
+    (void)!write(f->gone_fd, &one, sizeof(one));
 }
 
 static void *serve(void *user)
@@ -49,10 +60,13 @@ static int start(void **state)
     *state = f;
     struct sim_board_opts board = { .probe = { .packet_size = 64 } };
     struct sim_server_opts opts = { .listen = "127.0.0.1:0",
+        .patience_ms = 50,
+        .keepalive_s = 1,
         .clock = base_clock_system(),
         .on_disconnect = count_disconnect,
         .user = f };
     f->stop_fd = eventfd(0, EFD_CLOEXEC);
+    f->gone_fd = eventfd(0, EFD_CLOEXEC);
     if (f->stop_fd < 0 || sim_board_new(&board, &f->board, NULL) != BASE_OK ||
         sim_server_open(&opts, &f->server, NULL) != BASE_OK) {
         return 1;
@@ -79,6 +93,7 @@ static int finish(void **state)
     sim_link_free(f->link);
     sim_board_free(f->board);
     (void)close(f->stop_fd);
+    (void)close(f->gone_fd);
     free(f);
     return 0;
 }
@@ -88,7 +103,7 @@ static int dial(const struct fixture *f)
     struct sockaddr_in address = { .sin_family = AF_INET,
         .sin_port = htons(sim_server_port(f->server)),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct timeval limit = { .tv_sec = 5 };
+    struct timeval limit = { .tv_sec = 120 };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
@@ -225,29 +240,199 @@ static void pieces_and_several_at_once(void **state)
     assert_int_equal(f->disconnects, 1);
 }
 
-static void survives_rubbish_and_waiting_clients(void **state)
+/* The board answers this client. */
+static void expect_served(int fd)
+{
+    static const uint8_t ask[] = { 0x00, 0xFE };
+    uint8_t bytes[64];
+    uint8_t answer[128];
+    send_bytes(fd, bytes, frame(bytes, ask, sizeof(ask)));
+    assert_int_equal(receive_frame(fd, answer, sizeof(answer)), 3);
+    assert_int_equal(answer[0], 0x00);
+}
+
+static void expect_turned_away(const struct fixture *f)
+{
+    uint8_t answer[128] = { 0 };
+    int fd = dial(f);
+    size_t length = receive_frame(fd, answer, sizeof(answer) - 1);
+    assert_true(length > 1);
+    assert_int_equal(answer[0], 0xFF);
+    assert_non_null(strstr((const char *)answer + 1, "another program is using this board"));
+    expect_closed(fd);
+}
+
+static void one_client_at_a_time(void **state)
 {
     struct fixture *f = *state;
-    static const uint8_t ask[] = { 0x00, 0xFE };
-    static const uint8_t rubbish[] = "GET / HTTP/1.1\r\n\r\n";
-    uint8_t bytes[64];
-    uint8_t answer[64];
     int first = dial(f);
-    int second = dial(f); /* waits in the queue */
-    size_t length = frame(bytes, ask, sizeof(ask));
-    send_bytes(second, bytes, length);
-    send_bytes(first, rubbish, sizeof(rubbish) - 1);
-    expect_closed(first);
-    assert_int_equal(receive_frame(second, answer, sizeof(answer)), 3);
-    /* Half a frame and away. */
-    send_bytes(second, bytes, length - 1);
+    expect_served(first);
+    for (int i = 0; i < 20; i++) { /* more than the server keeps */
+        expect_turned_away(f);
+    }
+    expect_served(first);
+    (void)close(first);
+    int second = dial(f);
+    expect_served(second);
     (void)close(second);
-    int third = dial(f);
-    send_bytes(third, bytes, length);
-    assert_int_equal(receive_frame(third, answer, sizeof(answer)), 3);
     stop(f);
-    expect_closed(third);
-    assert_int_equal(f->disconnects, 3);
+    assert_int_equal(f->disconnects, 2);
+}
+
+static void leave_rubbish(const struct fixture *f, int fd)
+{
+    static const uint8_t rubbish[] = "GET / HTTP/1.1\r\n\r\n";
+    (void)f;
+    send_bytes(fd, rubbish, sizeof(rubbish) - 1);
+    expect_closed(fd);
+}
+
+static void leave_plainly(const struct fixture *f, int fd)
+{
+    (void)f;
+    (void)close(fd);
+}
+
+static void leave_unread(const struct fixture *f, int fd)
+{
+    static const uint8_t ask[] = { 0x00, 0xFE };
+    uint8_t bytes[64];
+    (void)f;
+    send_bytes(fd, bytes, frame(bytes, ask, sizeof(ask)));
+    (void)close(fd);
+}
+
+static void leave_half_a_packet(const struct fixture *f, int fd)
+{
+    static const uint8_t ask[] = { 0x00, 0xFE };
+    uint8_t bytes[64];
+    (void)f;
+    send_bytes(fd, bytes, frame(bytes, ask, sizeof(ask)) - 1);
+    (void)close(fd);
+}
+
+static void leave_one_way(const struct fixture *f, int fd)
+{
+    (void)f;
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    expect_closed(fd);
+}
+
+static void leave_by_reset(const struct fixture *f, int fd)
+{
+    struct linger at_once = { .l_onoff = 1 };
+    (void)f;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    (void)close(fd);
+}
+
+static void leave_killed(const struct fixture *f, int fd)
+{
+    (void)f;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    (void)close(fd);
+    expect_turned_away(f); /* the other process still holds the connection */
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Asks and asks, and never reads, until nothing moves any more: the server waits for it. */
+static void leave_without_reading(const struct fixture *f, int fd)
+{
+    static const uint8_t ask[] = { 0x00, 0x01 };
+    uint8_t bytes[64];
+    const int small = 4096;
+    (void)f;
+    size_t length = frame(bytes, ask, sizeof(ask));
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    size_t part = 0; /* sent of the last frame */
+    struct pollfd item = { .fd = fd, .events = POLLOUT | POLLRDHUP };
+    while (poll(&item, 1, -1) == 1 && (item.revents & (POLLERR | POLLHUP | POLLRDHUP)) == 0) {
+        ssize_t sent = send(fd, bytes + part, length - part, MSG_NOSIGNAL | MSG_DONTWAIT);
+        part = sent > 0 ? (part + (size_t)sent) % length : part;
+    }
+    (void)close(fd);
+}
+
+typedef void leave_fn(const struct fixture *f, int fd);
+
+static void whoever_left_blocks_nobody(void **state)
+{
+    struct fixture *f = *state;
+    static leave_fn *const ways[] = { leave_rubbish, leave_plainly, leave_unread,
+        leave_half_a_packet, leave_one_way, leave_by_reset, leave_killed, leave_without_reading };
+    const int count = (int)(sizeof(ways) / sizeof(ways[0]));
+    for (int i = 0; i < count; i++) {
+        int fd = dial(f);
+        expect_served(fd);
+        ways[i](f, fd);
+        fd = dial(f);
+        expect_served(fd);
+        leave_plainly(f, fd);
+    }
+    stop(f);
+    assert_int_equal(f->disconnects, 2 * count);
+}
+
+/* A network of this process alone, where a socket may vanish without a word. */
+static bool have_own_network(void)
+{
+    struct ifreq request = { .ifr_flags = IFF_UP };
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        return false;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memcpy(request.ifr_name, "lo", sizeof("lo"));
+    bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+    (void)close(fd);
+    return up;
+}
+
+static void vanish_and_be_missed(void)
+{
+    void *state = NULL;
+    const int on = 1;
+    uint64_t gone = 0;
+    assert_int_equal(start(&state), 0);
+    struct fixture *f = state;
+    int fd = dial(f);
+    expect_served(fd);
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)), 0);
+    (void)close(fd);       /* without a word to the other side */
+    expect_turned_away(f); /* which believes that it is there */
+    assert_int_equal(read(f->gone_fd, &gone, sizeof(gone)), sizeof(gone));
+    fd = dial(f);
+    expect_served(fd);
+    (void)close(fd);
+    stop(f);
+    (void)finish(&state);
+}
+
+static void a_vanished_machine_is_noticed(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (!have_own_network()) {
+            _exit(NO_NETWORK);
+        }
+        vanish_and_be_missed();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == NO_NETWORK) {
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void silent_and_many_answers(void **state)
@@ -325,7 +510,9 @@ int main(void)
         cmocka_unit_test(parsing),
         cmocka_unit_test(only_loopback),
         cmocka_unit_test_setup_teardown(pieces_and_several_at_once, start, finish),
-        cmocka_unit_test_setup_teardown(survives_rubbish_and_waiting_clients, start, finish),
+        cmocka_unit_test_setup_teardown(one_client_at_a_time, start, finish),
+        cmocka_unit_test_setup_teardown(whoever_left_blocks_nobody, start, finish),
+        cmocka_unit_test(a_vanished_machine_is_noticed),
         cmocka_unit_test_setup_teardown(silent_and_many_answers, start, finish),
         cmocka_unit_test_setup_teardown(planned_faults_of_replies, start, finish),
         cmocka_unit_test_setup_teardown(planned_cut_ends_the_connection, start, finish),
