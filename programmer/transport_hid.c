@@ -2,11 +2,13 @@
 #include "programmer/transport_hid.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <hidapi/hidapi.h>
@@ -18,6 +20,7 @@ static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
 struct hid {
     hid_device *device;
+    int lock_fd; /**< of the node, held while it is open; -1 = none */
     struct prg_cable cable;
     size_t input_bytes, output_bytes; /* of reports, without the id */
 };
@@ -50,8 +53,25 @@ static void hid_end(void *state)
             hid_close(hid->device);
             (void)pthread_mutex_unlock(&opening);
         }
+        if (hid->lock_fd >= 0) {
+            (void)close(hid->lock_fd);
+        }
         free(hid);
     }
+}
+
+/* The kernel lets several programs open a hidraw node, and gives every one a copy of each answer:
+ * both would take the other's for their own. A lock on the node itself ends with its program. */
+static enum base_status lock_node(struct hid *hid, const char *path, struct base_err *err)
+{
+    hid->lock_fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (hid->lock_fd < 0) {
+        return prg_usb_cable_refused(path, errno, err);
+    }
+    if (flock(hid->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return prg_usb_cable_refused(path, errno == EWOULDBLOCK ? EBUSY : errno, err);
+    }
+    return BASE_OK;
 }
 
 static enum base_status open_node(
@@ -69,6 +89,10 @@ static enum base_status open_node(
     hid->cable.packet_limit =
         (uint32_t)(hid->input_bytes < hid->output_bytes ? hid->input_bytes : hid->output_bytes);
     if (interface->hidraw[0] != '\0') {
+        enum base_status status = lock_node(hid, path, err);
+        if (status != BASE_OK) {
+            return status;
+        }
         (void)pthread_mutex_lock(&opening);
         hid->device = hid_open_path(path);
         (void)pthread_mutex_unlock(&opening);
@@ -85,6 +109,7 @@ static enum base_status hid_begin(
     if (hid == NULL) {
         return base_err_set(err, BASE_E_NOMEM, "probe", 0, "no memory for a probe");
     }
+    hid->lock_fd = -1;
     enum base_status status =
         prg_usb_cable_find(PRG_USB_HID, address, &hid->cable, &interface, err);
     if (status == BASE_OK) {
