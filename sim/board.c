@@ -65,6 +65,7 @@ enum base_status sim_board_fork(
     *copy = *board;
     copy->chip = NULL;
     copy->probe = NULL;
+    copy->watch = NULL;
     enum base_status status = sim_chip_fork(board->chip, &copy->chip, err);
     if (status == BASE_OK) {
         status = sim_probe_fork(board->probe, copy->chip, &copy->probe, err);
@@ -104,6 +105,9 @@ ssize_t sim_board_exec(struct sim_board *board, const uint8_t *request, size_t l
 {
     ssize_t result = sim_probe_exec(board->probe, request, length, response, capacity);
     watch_supply(board);
+    if (board->watch != NULL) {
+        board->watch(board->watch_user);
+    }
     return result;
 }
 

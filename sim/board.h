@@ -18,6 +18,10 @@ struct sim_board {
     uint64_t off_since_ps;   /**< while the supply is off and shall come back */
     bool off;
     uint64_t power_cuts; /**< times the supply was found to have failed */
+    /** Called after each request: lets a test play what else is on the board. NULL = nothing; not
+     * part of a fork. */
+    void (*watch)(void *user);
+    void *watch_user;
 };
 
 struct sim_board_opts {

@@ -85,3 +85,19 @@ void desk_acquire(struct desk *desk)
     }
     assert_int_equal(outcome, PRG_PSOC6_ACQUIRED);
 }
+
+void desk_cut_reply(struct desk *desk, uint64_t number)
+{
+    const struct sim_probe_fault fault = { SIM_PROBE_FAULT_CUT_REPLY, number, 0 };
+    sim_probe_set_fault(desk->board->probe, &fault);
+}
+
+void desk_mend(struct desk *desk)
+{
+    (void)desk;
+}
+
+unsigned desk_stride(void)
+{
+    return 1;
+}

@@ -2,7 +2,8 @@
 #ifndef TESTS_UNIT_PROGRAMMER_DESK_H
 #define TESTS_UNIT_PROGRAMMER_DESK_H
 
-/** @file A link to a whole simulated board, in the same process. */
+/** @file A link to a whole simulated board. desk.c puts both into one process,
+ * tests/usb/desk_cable.c a real cable between them. */
 
 #include "programmer/psoc6.h"
 #include "sim/board.h"
@@ -23,5 +24,15 @@ void desk_done(struct desk *desk);
 
 /** Acquire and insist that it worked. */
 void desk_acquire(struct desk *desk);
+
+/** The reply to the @p number-th packet from now is lost; over a real cable, that is pulled out
+ * instead of it. */
+void desk_cut_reply(struct desk *desk, uint64_t number);
+
+/** After a failure: a cable that was pulled out is plugged in and opened again. */
+void desk_mend(struct desk *desk);
+
+/** As bench_stride(). */
+unsigned desk_stride(void);
 
 #endif

@@ -237,8 +237,10 @@ static void survives_every_flipped_bit(void **state)
 {
     (void)state;
     unsigned failed = 0;
+    unsigned tried = 0;
     for (uint64_t number = 1; number <= 4; number++) {
-        for (uint32_t bit = 0; bit < 46; bit++) {
+        for (uint32_t bit = 0; bit < 46; bit += bench_stride()) {
+            tried++;
             struct bench bench;
             struct base_err err = { .status = BASE_OK };
             const struct sim_probe_fault fault = { SIM_PROBE_FAULT_FLIP_BIT, number, bit };
@@ -263,7 +265,7 @@ static void survives_every_flipped_bit(void **state)
             bench_done(&bench);
         }
     }
-    assert_true(failed > 50);
+    assert_true(failed > tried / 4);
 }
 
 static void count_up(struct bench *bench)

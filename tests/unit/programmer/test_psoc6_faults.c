@@ -76,16 +76,18 @@ static void ends_well_after_any_lost_reply(void **state)
     uint64_t packets = count_packets(512);
     assert_in_range(packets, 30, 400);
     unsigned failed = 0;
-    for (uint64_t number = 1; number <= packets; number++) {
+    unsigned tried = 0;
+    for (uint64_t number = 1; number <= packets; number += desk_stride()) {
         struct desk desk;
         struct base_err err = { .status = BASE_OK };
-        const struct sim_probe_fault fault = { SIM_PROBE_FAULT_CUT_REPLY, number, 0 };
         desk_init(&desk, 512);
-        sim_probe_set_fault(desk.board->probe, &fault);
+        desk_cut_reply(&desk, number);
+        tried++;
         if (program_once(&desk, &err) != BASE_OK) {
             failed++;
             assert_true(strlen(err.message) > 10);
             base_err_clear(&err);
+            desk_mend(&desk);
             if (program_once(&desk, &err) != BASE_OK) {
                 fail_msg("reply %u: %s", (unsigned)number, err.message);
             }
@@ -93,7 +95,7 @@ static void ends_well_after_any_lost_reply(void **state)
         expect_programmed(&desk);
         desk_done(&desk);
     }
-    assert_true(failed > packets / 2);
+    assert_true(failed > tried / 2);
 }
 
 /* Bits of SWD transfers flipped: the data may be wrong only until the compare finds it. */
@@ -102,13 +104,15 @@ static void ends_well_after_flipped_bits(void **state)
     (void)state;
     fill(2);
     unsigned failed = 0;
-    for (uint64_t number = 20; number < 4000; number += 37) {
+    unsigned tried = 0;
+    for (uint64_t number = 20; number < 4000; number += 37U * desk_stride()) {
         struct desk desk;
         struct base_err err = { .status = BASE_OK };
         const struct sim_probe_fault fault = { SIM_PROBE_FAULT_FLIP_BIT, number,
             (uint32_t)(number * 11 % 46) };
         desk_init(&desk, 512);
         sim_probe_set_fault(desk.board->probe, &fault);
+        tried++;
         if (program_once(&desk, &err) != BASE_OK) {
             failed++;
             base_err_clear(&err);
@@ -119,7 +123,7 @@ static void ends_well_after_flipped_bits(void **state)
         expect_programmed(&desk);
         desk_done(&desk);
     }
-    assert_true(failed > 10);
+    assert_true(failed > tried / 11);
 }
 
 /* Power lost around each flash operation. */
@@ -136,7 +140,8 @@ static void ends_well_after_any_power_cut(void **state)
                     : operation % 3 == 1 ? SIM_CUT_DURING
                                          : SIM_CUT_AFTER,
             .pattern = (uint32_t)operation };
-        desk.board->restore_us = SIM_BOARD_RESTORE_US;
+        /* Over a cable the host's patience ends by its own clock, which the board does not see. */
+        desk.board->restore_us = desk_stride() == 1 ? SIM_BOARD_RESTORE_US : 2000;
         sim_chip_set_power_cut(desk.board->chip, &cut);
         if (program_once(&desk, &err) != BASE_OK) {
             base_err_clear(&err);
