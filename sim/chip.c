@@ -41,19 +41,24 @@ void sim_chip_free(struct sim_chip *chip)
     free(chip);
 }
 
+void sim_copy(struct sim_chip *to, const struct sim_chip *from)
+{
+    memcpy(to, from, sizeof(*to));
+    to->cm0.chip = to;
+    to->cm4.chip = to;
+    to->running = NULL;
+    to->hooks.flash_fn = NULL;
+    to->hooks.flash_user = NULL;
+    sim_bus_flush(to);
+}
+
 enum base_status sim_chip_fork(
     const struct sim_chip *chip, struct sim_chip **ret_copy, struct base_err *err)
 {
     struct sim_chip *copy = malloc(sizeof(*copy));
     if (copy == NULL)
         return base_err_set(err, BASE_E_NOMEM, "sim", 0, "no memory for a copy of a chip");
-    memcpy(copy, chip, sizeof(*copy));
-    copy->cm0.chip = copy;
-    copy->cm4.chip = copy;
-    copy->running = NULL;
-    copy->hooks.flash_fn = NULL;
-    copy->hooks.flash_user = NULL;
-    sim_bus_flush(copy);
+    sim_copy(copy, chip);
     *ret_copy = copy;
     return BASE_OK;
 }
@@ -281,7 +286,7 @@ static void clear_cores(struct sim_chip *chip)
         cores[i]->busy_cycles = before.busy_cycles;
         cores[i]->instructions = before.instructions;
         cores[i]->insn_limit = before.insn_limit;
-        cores[i]->stop_pc = before.stop_pc;
+        memcpy(cores[i]->stop, before.stop, sizeof(before.stop));
         cores[i]->attention |= before.attention & SIM_ATTENTION_STOP;
     }
 }

@@ -55,6 +55,7 @@ struct sim_chip_test_core sim_chip_test_core(const struct sim_chip *chip, enum s
         .pc = core->r[15],
         .sp = core->r[13],
         .ipsr = core->ipsr,
+        .xpsr = sim_core_xpsr(core),
         .context = chip->regs.context[core->master],
         .sleeping = sim_core_sleeping(core),
         .halted = core->halted,
@@ -66,6 +67,17 @@ struct sim_chip_test_core sim_chip_test_core(const struct sim_chip *chip, enum s
 uint32_t sim_chip_test_reg(const struct sim_chip *chip, enum sim_ap ap, unsigned reg)
 {
     return core_of(chip, ap)->r[reg & 15U];
+}
+
+void sim_chip_test_set_reg(struct sim_chip *chip, enum sim_ap ap, unsigned reg, uint32_t value)
+{
+    struct sim_core *core = ap == SIM_AP_CM4 ? &chip->cm4 : &chip->cm0;
+    core->r[reg & 15U] = value;
+}
+
+void sim_chip_test_copy(struct sim_chip *to, const struct sim_chip *from)
+{
+    sim_copy(to, from);
 }
 
 uint32_t sim_chip_test_stack_low(const struct sim_chip *chip, enum sim_ap ap)
@@ -109,8 +121,18 @@ uint16_t sim_chip_test_toc2_crc(const struct sim_chip *chip)
 
 bool sim_chip_test_run_to(struct sim_chip *chip, uint32_t pc, uint64_t time_ps)
 {
+    const struct sim_chip_test_range place[2] = { { pc & ~1U, (pc & ~1U) + 1 }, { 0, 0 } };
+    return sim_chip_test_run_into(chip, place, time_ps);
+}
+
+bool sim_chip_test_run_into(
+    struct sim_chip *chip, const struct sim_chip_test_range ranges[2], uint64_t time_ps)
+{
     struct sim_core *core = &chip->cm0;
-    core->stop_pc = pc & ~1U;
+    for (unsigned i = 0; i < SIM_CORE_STOPS; i++) {
+        core->stop[i].low = ranges[i].low;
+        core->stop[i].size = ranges[i].high - ranges[i].low;
+    }
     core->attention |= SIM_ATTENTION_STOP;
     sim_chip_run_until(chip, time_ps);
     bool there = core->stopped;

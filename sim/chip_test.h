@@ -29,6 +29,7 @@ struct sim_chip_test_core {
     uint32_t pc;           /**< next instruction */
     uint32_t sp;
     uint32_t ipsr;
+    uint32_t xpsr;   /**< flags of APSR in bits 31 … 28 */
     uint8_t context; /**< protection context of its bus master */
     bool sleeping;
     bool halted;
@@ -38,6 +39,10 @@ struct sim_chip_test_core {
 struct sim_chip_test_core sim_chip_test_core(const struct sim_chip *chip, enum sim_ap ap);
 /** Value of r0 … r15 now. */
 uint32_t sim_chip_test_reg(const struct sim_chip *chip, enum sim_ap ap, unsigned reg);
+/** Change one: what a fault in the core does. 15 is the address of the next instruction. */
+void sim_chip_test_set_reg(struct sim_chip *chip, enum sim_ap ap, unsigned reg, uint32_t value);
+/** Make a chip a copy of another one, as sim_chip_fork() does, in place. */
+void sim_chip_test_copy(struct sim_chip *to, const struct sim_chip *from);
 /** Lowest stack pointer since reset or since sim_chip_test_stack_restart(). */
 uint32_t sim_chip_test_stack_low(const struct sim_chip *chip, enum sim_ap ap);
 void sim_chip_test_stack_restart(struct sim_chip *chip, enum sim_ap ap);
@@ -58,6 +63,16 @@ uint16_t sim_chip_test_toc2_crc(const struct sim_chip *chip);
 /** Run until the CM0+ is about to execute @p pc or @p time_ps has come. True: it is there (at once,
  * if it stands there already). */
 bool sim_chip_test_run_to(struct sim_chip *chip, uint32_t pc, uint64_t time_ps);
+
+/** Addresses from low up to, but without, high. */
+struct sim_chip_test_range {
+    uint32_t low;
+    uint32_t high;
+};
+
+/** The same for any instruction of two ranges. */
+bool sim_chip_test_run_into(
+    struct sim_chip *chip, const struct sim_chip_test_range ranges[2], uint64_t time_ps);
 /** Run until the CM0+ has retired that many instructions in all, or @p time_ps has come. True: it
  * has. */
 bool sim_chip_test_run_instructions(struct sim_chip *chip, uint64_t count, uint64_t time_ps);

@@ -22,6 +22,7 @@ struct sim_chip;
 #define SIM_CORE_TLB_SIZE 256
 #define SIM_PAGE_SIZE     256U
 #define SIM_MPU_REGIONS   8
+#define SIM_CORE_STOPS    2
 #define SIM_BPU_COUNT     4
 #define SIM_FPB_COUNT     8
 
@@ -65,6 +66,12 @@ struct sim_mpu_region {
     uint32_t rasr;
 };
 
+/** A test's stop: any instruction from low on, within size bytes. */
+struct sim_stop {
+    uint32_t low;
+    uint32_t size;
+};
+
 struct sim_core {
     struct sim_chip *chip; /**< borrowed: the die */
     bool is_cm4;
@@ -92,8 +99,8 @@ struct sim_core {
     uint64_t batch_cycles;
     uint32_t min_sp;
     uint32_t attention; /**< SIM_ATTENTION_… */
-    uint32_t stop_pc;
-    bool stopped; /**< reached stop_pc or insn_limit */
+    struct sim_stop stop[SIM_CORE_STOPS];
+    bool stopped; /**< reached the stop address or insn_limit */
 
     uint64_t pending; /**< by exception number */
     uint64_t active;

@@ -297,6 +297,12 @@ static bool attend_halt(struct sim_core *core)
     return true;
 }
 
+static bool stop_matches(const struct sim_core *core)
+{
+    return core->r[15] - core->stop[0].low < core->stop[0].size ||
+           core->r[15] - core->stop[1].low < core->stop[1].size;
+}
+
 bool sim_core_attend(struct sim_core *core)
 {
     uint32_t why = core->attention;
@@ -320,7 +326,7 @@ bool sim_core_attend(struct sim_core *core)
         sim_core_halt(core, 2);
         return false;
     }
-    if ((why & SIM_ATTENTION_STOP) != 0 && core->r[15] == core->stop_pc) {
+    if ((why & SIM_ATTENTION_STOP) != 0 && stop_matches(core)) {
         core->stopped = true;
         return false;
     }

@@ -218,6 +218,8 @@ struct sim_chip {
 };
 
 /* ---- chip.c ---- */
+/** Make one die like another, as sim_chip_fork() does. */
+void sim_copy(struct sim_chip *to, const struct sim_chip *from);
 uint64_t sim_now(const struct sim_chip *chip);
 void sim_event_at(struct sim_chip *chip, enum sim_event event, uint64_t time_ps);
 /** Something happened that may end a core's sleep: the running core lets the other one in. */

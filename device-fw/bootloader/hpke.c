@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device-fw/bootloader/hpke.h"
 
+#include "device-fw/bootloader/hardened.h"
 #include "device-fw/bootloader/kdf.h"
 #include "device-fw/bootloader/wipe.h"
 
@@ -101,21 +102,35 @@ static void key_schedule(uint8_t mode, const uint8_t shared[PROTO_HASH_SIZE], co
     bl_wipe(secret, sizeof(secret));
 }
 
+bool bl_hpke_agree(const struct bl_hpke_keys *keys, const uint8_t *enc, struct bl_hpke_dh *ret_dh)
+{
+    if (!bl_p256_dh(keys->secret, enc, ret_dh->bytes))
+        return false;
+    if (keys->sender_public != NULL)
+        memcpy(ret_dh->bytes + BL_P256_SECRET_SIZE, keys->sender_dh, BL_P256_SECRET_SIZE);
+    return true;
+}
+
+void bl_hpke_derive(const struct bl_hpke_keys *keys, const uint8_t *enc,
+    const struct bl_hpke_dh *dh, const void *info, size_t info_length, struct bl_hpke *ret_hpke)
+{
+    uint8_t shared[PROTO_HASH_SIZE];
+
+    extract_and_expand(keys, enc, dh->bytes, shared);
+    key_schedule(
+        keys->sender_public != NULL ? MODE_AUTH : MODE_BASE, shared, info, info_length, ret_hpke);
+    bl_wipe(shared, sizeof(shared));
+}
+
 bool bl_hpke_setup(const struct bl_hpke_keys *keys, const uint8_t *enc, const void *info,
     size_t info_length, struct bl_hpke *ret_hpke)
 {
-    uint8_t dh[2 * BL_P256_SECRET_SIZE];
-    uint8_t shared[PROTO_HASH_SIZE];
+    struct bl_hpke_dh dh;
 
-    if (!bl_p256_dh(keys->secret, enc, dh))
+    if (!bl_hpke_agree(keys, enc, &dh))
         return false;
-    if (keys->sender_public != NULL)
-        memcpy(dh + BL_P256_SECRET_SIZE, keys->sender_dh, BL_P256_SECRET_SIZE);
-    extract_and_expand(keys, enc, dh, shared);
-    key_schedule(
-        keys->sender_public != NULL ? MODE_AUTH : MODE_BASE, shared, info, info_length, ret_hpke);
-    bl_wipe(dh, sizeof(dh));
-    bl_wipe(shared, sizeof(shared));
+    bl_hpke_derive(keys, enc, &dh, info, info_length, ret_hpke);
+    bl_wipe(&dh, sizeof(dh));
     return true;
 }
 
@@ -125,6 +140,7 @@ bool bl_hpke_open(const struct bl_hpke *hpke, uint32_t sequence, const struct bl
     br_aes_ct_ctr_keys aes;
     br_gcm_context gcm;
     uint8_t nonce[BL_HPKE_NONCE_SIZE];
+    uint8_t tag[BL_HPKE_TAG_SIZE];
     bool good;
 
     memcpy(nonce, hpke->base_nonce, sizeof(nonce));
@@ -137,12 +153,14 @@ bool bl_hpke_open(const struct bl_hpke *hpke, uint32_t sequence, const struct bl
     br_gcm_flip(&gcm);
     memcpy(ret_plain, ciphertext, length);
     br_gcm_run(&gcm, 0, ret_plain, length);
-    good = br_gcm_check_tag(&gcm, ciphertext + length) == 1;
+    br_gcm_get_tag(&gcm, tag);
+    good = bl_hardened_equal(tag, ciphertext + length, sizeof(tag)) == BL_YES;
     if (!good)
         bl_wipe(ret_plain, length);
     bl_wipe(&aes, sizeof(aes));
     bl_wipe(&gcm, sizeof(gcm));
     bl_wipe(nonce, sizeof(nonce));
+    bl_wipe(tag, sizeof(tag));
     return good;
 }
 

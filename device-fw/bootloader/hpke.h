@@ -30,8 +30,20 @@ struct bl_hpke {
     uint8_t exporter_secret[PROTO_HASH_SIZE];
 };
 
+/** The one or two DH values of a message; secret, the owner wipes it. */
+struct bl_hpke_dh {
+    uint8_t bytes[2 * BL_P256_SECRET_SIZE];
+};
+
+/** The dear part of the set-up. False when @p enc is not a point of the curve. */
+bool bl_hpke_agree(const struct bl_hpke_keys *keys, const uint8_t *enc, struct bl_hpke_dh *ret_dh);
+
+/** The rest of it, from the DH values. */
+void bl_hpke_derive(const struct bl_hpke_keys *keys, const uint8_t *enc,
+    const struct bl_hpke_dh *dh, const void *info, size_t info_length, struct bl_hpke *ret_hpke);
+
 /**
- * SetupBaseR or SetupAuthR.
+ * SetupBaseR or SetupAuthR: both parts.
  *
  * @param enc  encapsulated key, PROTO_PUBLIC_KEY_SIZE bytes
  * @return false when @p enc is not a point of the curve; nothing written

@@ -53,7 +53,9 @@ static enum proto_status prepare(struct bl_device *device, int slot)
         return status;
     }
     memcpy(draft->authority_key_id, key_id, PROTO_KEY_ID_SIZE);
-    return bl_vault_commit(vault);
+    if (vault->present)
+        return bl_vault_commit(vault);
+    return bl_vault_commit_as(vault, BL_ACT_IDENTITY, &draft->installed);
 }
 
 /* Statement key: HKDF-SHA-256, salt PROTO_LABEL_STATEMENT, ikm the DH, info key id || chip id. */

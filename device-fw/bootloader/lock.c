@@ -37,7 +37,7 @@ static enum proto_status commit(struct bl_device *device)
 
     draft->state = PROTO_VAULT_LOCKED;
     bl_wipe(draft->installed.receipt_key, sizeof(draft->installed.receipt_key));
-    return bl_vault_commit(&device->vault);
+    return bl_vault_commit_as(&device->vault, BL_ACT_LOCK, &draft->installed);
 }
 
 static void give(const struct bl_device *device, struct bl_answer *ret_answer)

@@ -44,6 +44,14 @@ static void decode_installed(const uint8_t **at, struct bl_installed *ret_instal
     proto_take(at, ret_installed->receipt_key, sizeof(ret_installed->receipt_key));
 }
 
+void bl_record_encode_installed(
+    const struct bl_installed *installed, uint8_t ret_bytes[BL_RECORD_INSTALLED_SIZE])
+{
+    uint8_t *at = ret_bytes;
+
+    encode_installed(&at, installed);
+}
+
 void bl_record_encode(const struct bl_record *record, uint8_t ret_row[BL_RECORD_SIZE])
 {
     uint8_t *at = ret_row;

@@ -67,6 +67,10 @@ struct bl_record {
 /** Encode with hash and commit word. */
 void bl_record_encode(const struct bl_record *record, uint8_t ret_row[BL_RECORD_SIZE]);
 
+/** Encode the installed part alone. */
+void bl_record_encode_installed(
+    const struct bl_installed *installed, uint8_t ret_bytes[BL_RECORD_INSTALLED_SIZE]);
+
 /** False when magic, version, hash, commit word or a field is wrong; nothing written then. */
 bool bl_record_decode(const uint8_t row[BL_RECORD_SIZE], struct bl_record *ret_record);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device-fw/bootloader/vault.h"
 
+#include "device-fw/bootloader/guard.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/kdf.h"
 #include "device-fw/bootloader/regs.h"
@@ -45,9 +46,12 @@ static bool holds(uint32_t address, const uint8_t row[BL_RECORD_SIZE])
     return equal;
 }
 
-static bool write_home(uint32_t address, const uint8_t row[BL_RECORD_SIZE])
+/* @p gate: BL_YES from whoever has looked at the row. */
+static bool write_home(uint32_t address, const uint8_t row[BL_RECORD_SIZE], uint32_t gate)
 {
-    bool done = bl_srom_erase_row(address) && bl_srom_program_row(address, row);
+    const volatile uint32_t again = gate;
+    bool done = gate == BL_YES && bl_srom_erase_row(address) && again == BL_YES &&
+                bl_srom_program_row(address, row);
 
     invalidate_caches();
     return done && holds(address, row);
@@ -101,7 +105,8 @@ enum proto_status bl_vault_load(struct bl_vault *vault, const uint8_t chip_id[PR
 
         if (from == 1)
             vault->record = vault->draft;
-        if (!proto_equal(row[0], row[1], BL_RECORD_SIZE) && !write_home(home[1U - from], row[from]))
+        if (!proto_equal(row[0], row[1], BL_RECORD_SIZE) &&
+            !write_home(home[1U - from], row[from], BL_YES))
             vault->status = PROTO_FLASH_FAILED;
     }
     bl_wipe(&vault->draft, sizeof(vault->draft));
@@ -116,15 +121,49 @@ struct bl_record *bl_vault_draft(struct bl_vault *vault, const uint8_t chip_id[P
     return &vault->draft;
 }
 
-enum proto_status bl_vault_commit(struct bl_vault *vault)
+uint32_t bl_vault_is_true(struct bl_vault *vault)
+{
+    uint32_t result = BL_YES;
+
+    bl_record_encode(&vault->record, vault->rows);
+    for (unsigned i = 0; i < 2; i++) {
+        bl_hal_read(home[i], vault->rows + BL_RECORD_SIZE, BL_RECORD_SIZE);
+        if (bl_hardened_equal(vault->rows, vault->rows + BL_RECORD_SIZE, BL_RECORD_SIZE) != BL_YES)
+            result = BL_NO;
+    }
+    bl_wipe(vault->rows, sizeof(vault->rows));
+    return result;
+}
+
+/* Encode the draft, twice, and let the guard look at it. */
+static uint32_t prepare(struct bl_vault *vault, uint32_t act, const struct bl_installed *second)
+{
+    uint8_t *old = vault->rows + BL_RECORD_SIZE;
+
+    if (act != BL_ACT_IDENTITY && (!vault->present || bl_vault_is_true(vault) != BL_YES))
+        return BL_NO;
+    if (act == BL_ACT_IDENTITY && vault->present)
+        return BL_NO;
+    vault->draft.sequence = vault->record.sequence + 1U;
+    bl_record_encode(&vault->draft, vault->rows);
+    bl_record_encode(&vault->draft, old);
+    if (bl_hardened_equal(vault->rows, old, BL_RECORD_SIZE) != BL_YES)
+        return BL_NO;
+    bl_hal_read(home[0], old, BL_RECORD_SIZE);
+    return bl_guard_row(act, vault->rows, old, second);
+}
+
+enum proto_status bl_vault_commit_as(
+    struct bl_vault *vault, uint32_t act, const struct bl_installed *second)
 {
     uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    volatile uint32_t gate = BL_NO;
     bool done;
 
     memcpy(chip_id, vault->draft.chip_id, sizeof(chip_id));
-    vault->draft.sequence = vault->record.sequence + 1U;
-    bl_record_encode(&vault->draft, vault->rows);
-    done = write_home(home[0], vault->rows) && write_home(home[1], vault->rows);
+    gate = prepare(vault, act, second);
+    done = gate == BL_YES && write_home(home[0], vault->rows, gate) &&
+           write_home(home[1], vault->rows, gate);
     if (done) {
         vault->record = vault->draft;
         vault->present = true;
@@ -136,6 +175,11 @@ enum proto_status bl_vault_commit(struct bl_vault *vault)
     /* Flash decides what is true now; the caller hears of the failure in any case. */
     (void)bl_vault_load(vault, chip_id);
     return PROTO_FLASH_FAILED;
+}
+
+enum proto_status bl_vault_commit(struct bl_vault *vault)
+{
+    return bl_vault_commit_as(vault, BL_ACT_COUNTERS, &vault->draft.installed);
 }
 
 void bl_vault_installed_hash(uint8_t ret_hash[PROTO_HASH_SIZE])

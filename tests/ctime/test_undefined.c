@@ -50,15 +50,26 @@ bool __wrap_proto_equal(const uint8_t *a, const uint8_t *b, size_t length)
     return equal;
 }
 
-uint32_t __real_br_gcm_check_tag(br_gcm_context *context, const void *tag);
-uint32_t __wrap_br_gcm_check_tag(br_gcm_context *context, const void *tag);
+uint32_t __real_bl_hardened_equal(const void *a, const void *b, size_t length);
+uint32_t __wrap_bl_hardened_equal(const void *a, const void *b, size_t length);
 
-uint32_t __wrap_br_gcm_check_tag(br_gcm_context *context, const void *tag)
+uint32_t __wrap_bl_hardened_equal(const void *a, const void *b, size_t length)
 {
-    uint32_t good = __real_br_gcm_check_tag(context, tag);
+    uint32_t equal = __real_bl_hardened_equal(a, b, length);
 
-    (void)VALGRIND_MAKE_MEM_DEFINED(&good, sizeof(good));
-    return good;
+    (void)VALGRIND_MAKE_MEM_DEFINED(&equal, sizeof(equal));
+    return equal;
+}
+
+uint32_t __real_bl_hardened_zero(const void *data, size_t length);
+uint32_t __wrap_bl_hardened_zero(const void *data, size_t length);
+
+uint32_t __wrap_bl_hardened_zero(const void *data, size_t length)
+{
+    uint32_t zero = __real_bl_hardened_zero(data, length);
+
+    (void)VALGRIND_MAKE_MEM_DEFINED(&zero, sizeof(zero));
+    return zero;
 }
 
 enum proto_status __real_bl_device_execute(struct bl_device *device, uint32_t command,

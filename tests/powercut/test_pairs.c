@@ -121,12 +121,13 @@ static void check_alive_without_record(void)
     assert_false(vault->present);
     draft = bl_vault_draft(vault, station.device.chip.id);
     draft->state = PROTO_VAULT_IDENTITY;
-    draft->key_version = 77;
-    assert_int_equal(bl_vault_commit(vault), PROTO_OK);
+    draft->secret[0] = 77;
+    draft->nonce[0] = 1;
+    assert_int_equal(bl_vault_commit_as(vault, BL_ACT_IDENTITY, &draft->installed), PROTO_OK);
     assert_true(boot());
     assert_int_equal(station.device.vault.status, PROTO_OK);
     assert_true(station.device.vault.present);
-    assert_int_equal(station.device.vault.record.key_version, 77);
+    assert_int_equal(station.device.vault.record.secret[0], 77);
 }
 
 /* The board is up again. @p where names the case. */

@@ -491,3 +491,9 @@ void bl_hal_reset(void)
 {
     chip.resets++;
 }
+
+void chip_put_record(const struct bl_record *record)
+{
+    bl_record_encode(record, chip.home[0]);
+    bl_record_encode(record, chip.home[1]);
+}

@@ -9,6 +9,7 @@
  * other access fails the running test.
  */
 
+#include "device-fw/bootloader/record.h"
 #include "device-fw/protocol/mailbox.h"
 
 #include <setjmp.h>
@@ -91,5 +92,8 @@ void chip_power_on(void);
 
 /** No cuts, no refusals, operations counted from 0. */
 void chip_reset_counters(void);
+
+/** Both vault homes hold this record, whoever changed it. */
+void chip_put_record(const struct bl_record *record);
 
 #endif

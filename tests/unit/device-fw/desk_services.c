@@ -9,11 +9,29 @@
 
 #include "device-fw/protocol/bytes.h"
 
+/* The first record: an envelope needs one to follow. */
+static void make_record(struct bl_device *device)
+{
+    struct bl_record *draft = bl_vault_draft(&device->vault, device->chip.id);
+
+    draft->state = PROTO_VAULT_IDENTITY;
+    draft->secret[0] = 1;
+    draft->nonce[0] = 1;
+    assert_int_equal(
+        bl_vault_commit_as(&device->vault, BL_ACT_IDENTITY, &draft->installed), PROTO_OK);
+}
+
 void desk_use_network(struct desk *desk)
 {
     const struct network *network = &desk->network;
-    struct bl_record *draft = bl_vault_draft(&desk->device.vault, desk->device.chip.id);
+    struct bl_installed second;
+    struct bl_record *draft;
 
+    if (!desk->device.vault.present)
+        make_record(&desk->device);
+    draft = bl_vault_draft(&desk->device.vault, desk->device.chip.id);
+    draft->nonce[0]++;
+    memset(draft->services, 0, sizeof(draft->services));
     draft->state = PROTO_VAULT_COMMITTED;
     draft->key_version++;
     draft->installed.purpose = PROTO_PURPOSE_INSTALL;
@@ -26,7 +44,8 @@ void desk_use_network(struct desk *desk)
     memcpy(draft->installed.join_eui, network->join_eui, 8);
     memcpy(draft->installed.app_key, network->app_key, 16);
     memcpy(draft->installed.nwk_key, network->nwk_key, 16);
-    assert_int_equal(bl_vault_commit(&desk->device.vault), PROTO_OK);
+    second = draft->installed;
+    assert_int_equal(bl_vault_commit_as(&desk->device.vault, BL_ACT_ENVELOPE, &second), PROTO_OK);
     svc_start(&desk->svc, &desk->device);
 }
 

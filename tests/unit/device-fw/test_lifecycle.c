@@ -234,6 +234,7 @@ static void rework_replaces_the_keys(void **state)
     assert_int_equal(carry_out(&order), PROTO_NO_RECORD);
     commit(&order);
     memset(station.device.vault.record.services, 0x77, BL_RECORD_SERVICES_SIZE);
+    chip_put_record(&station.device.vault.record);
     make_order(&next, PROTO_PURPOSE_REWORK, 2);
     assert_int_equal(ask(PROTO_CMD_ZEROISE, next.envelope, PROTO_ENVELOPE_SIZE), PROTO_BAD_PURPOSE);
     assert_int_equal(ask(PROTO_CMD_INSTALL, next.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
@@ -254,6 +255,7 @@ static void zeroised_device_keeps_no_root_key(void **state)
     (void)state;
     commit(&first);
     memset(station.device.vault.record.services, 0x77, BL_RECORD_SERVICES_SIZE);
+    chip_put_record(&station.device.vault.record);
     make_order(&order, PROTO_PURPOSE_ZEROISE, 2);
     assert_int_equal(ask(PROTO_CMD_ZEROISE, order.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
     assert_int_equal(carry_out(&order), PROTO_ALREADY);

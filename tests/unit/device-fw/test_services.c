@@ -155,6 +155,7 @@ static void rejoin_vectors(void **state)
             member(vector, "join_eui", desk.device.vault.record.installed.join_eui, 8);
             desk.svc.next[SVC_RJCOUNT_1] = member_u16(vector, "rj_count");
         }
+        chip_put_record(&desk.device.vault.record);
         assert_int_equal(desk_do(&desk, SVC_OP_REJOIN, &type, 1), SVC_OK);
         assert_int_equal(desk.answer.length, length);
         /* The vectors of type 1 name JSIntKey itself, which no device has from outside. */
@@ -215,6 +216,7 @@ static void check_accept_operation(const json_t *vector, bool is_1_1, bool valid
         member(vector, "join_eui", installed->join_eui, 8);
         request[0] = (uint8_t)vectors_int(vector, "join_req_type");
     }
+    chip_put_record(&desk.device.vault.record);
     /* JoinNonces start at 1, so that "none yet" is a state of its own. */
     valid = valid && strcmp(vectors_text(vector, "join_nonce"), "000000") != 0;
     desk.svc.is_request_open = true;
@@ -309,6 +311,7 @@ static void check_session_keys(const json_t *vector, bool is_1_1)
     desk_use_network(&desk);
     desk.device.dev_nonce_next = member_u16(vector, "dev_nonce");
     desk.device.vault.record.dev_nonce_limit = desk.device.dev_nonce_next + 1U;
+    chip_put_record(&desk.device.vault.record);
     desk_join(&desk, is_1_1 ? 0x80 : 0);
     if (is_1_1) {
         check_key(vector, "f_nwk_s_int_key", desk.svc.part.key[SVC_F_NWK_S_INT]);

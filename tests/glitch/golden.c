@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/glitch/golden.h"
+
+#include <cmocka.h>
+
+#include "sim/sha256.h"
+
+#define STEP_LIMIT_PS  (100000U * SIM_PS_PER_US)
+#define MAX_STEPS      20000000U
+#define SEARCH_ENTRIES 4U
+/* A slice shall see each place of the program early, and its repetitions later. */
+#define FIRST_PASSES  4U
+#define REPEAT_PASSES 24U
+#define PLACES        0x8000U /* half-words of the image */
+
+uint64_t golden_random(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
+
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return z ^ z >> 31;
+}
+
+uint32_t golden_instruction(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_length)
+{
+    uint8_t half[2] = { 0 };
+    uint32_t word;
+
+    (void)sim_chip_test_read(chip, pc, half, sizeof(half));
+    word = (uint32_t)half[1] << 8 | half[0];
+    *ret_length = word >> 11 >= 0x1DU ? 4 : 2; /* ARM DDI 0419 A5.1 */
+    return word;
+}
+
+static bool holds(uint32_t xpsr, uint32_t condition)
+{
+    bool n = (xpsr >> 31 & 1U) != 0;
+    bool z = (xpsr >> 30 & 1U) != 0;
+    bool c = (xpsr >> 29 & 1U) != 0;
+    bool v = (xpsr >> 28 & 1U) != 0;
+    const bool base[7] = { z, c, n, v, c && !z, n == v, !z && n == v };
+
+    return base[condition >> 1] != ((condition & 1U) != 0);
+}
+
+bool golden_other_way(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_target)
+{
+    uint32_t length;
+    uint32_t word = golden_instruction(chip, pc, &length);
+    uint32_t condition = word >> 8 & 0xFU;
+
+    if (word >> 12 != 0xDU || condition >= 14U)
+        return false;
+    if (holds(sim_chip_test_core(chip, SIM_AP_CM0).xpsr, condition))
+        *ret_target = pc + 2;
+    else
+        *ret_target = pc + 4 + (uint32_t)((int32_t)(int8_t)(word & 0xFFU) * 2);
+    return true;
+}
+
+void golden_step(struct sim_chip *chip)
+{
+    uint64_t next = sim_chip_test_core(chip, SIM_AP_CM0).instructions + 1;
+
+    assert_true(sim_chip_test_run_instructions(chip, next, sim_chip_time_ps(chip) + STEP_LIMIT_PS));
+}
+
+static void *grow(void *array, size_t count, size_t *room, size_t size)
+{
+    void *bigger = array;
+
+    if (count < *room)
+        return array;
+    *room = *room == 0 ? 256 : *room * 2;
+    bigger = realloc(array, *room * size);
+    assert_non_null(bigger);
+    return bigger;
+}
+
+static void add_point(struct golden *golden, const struct point *point)
+{
+    golden->points =
+        grow(golden->points, golden->point_count, &golden->point_room, sizeof(*golden->points));
+    golden->points[golden->point_count++] = *point;
+}
+
+static void capture(const struct sim_chip *chip, struct entry *entry)
+{
+    memcpy(entry->r, chip->cm0.r, sizeof(entry->r));
+    entry->regs = chip->regs;
+    entry->crypto = chip->crypto;
+    (void)sim_chip_test_read(chip, GOLDEN_SRAM, entry->sram, sizeof(entry->sram));
+    (void)sim_chip_test_read(chip, PROTO_MAILBOX_ADDRESS, entry->mailbox, sizeof(entry->mailbox));
+    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_0, entry->home[0], PROTO_VAULT_HOME_SIZE);
+    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_1, entry->home[1], PROTO_VAULT_HOME_SIZE);
+}
+
+static uint64_t now(const struct golden *golden, const struct sim_chip *chip)
+{
+    return chip->cm0.instructions - golden->base;
+}
+
+static struct memo *begin_memo(struct golden *golden, const struct sim_chip *chip)
+{
+    struct memo *memo = &golden->memos[golden->memo_count];
+
+    if (chip->cm0.r[15] != golden->multiply || chip->cm0.r[1] != MEMO_POINT ||
+        chip->cm0.r[3] != MEMO_SCALAR ||
+        golden->memo_count == sizeof(golden->memos) / sizeof(golden->memos[0]))
+        return NULL;
+    golden->memo_count++;
+    assert_true(sim_chip_test_read(chip, chip->cm0.r[0], memo->point, MEMO_POINT));
+    assert_true(sim_chip_test_read(chip, chip->cm0.r[2], memo->scalar, MEMO_SCALAR));
+    return memo;
+}
+
+/* A primitive from its entry to its return, at full speed. */
+static void pass_primitive(struct golden *golden, struct sim_chip *chip)
+{
+    struct entry *entry = malloc(sizeof(*entry));
+    struct memo *memo = begin_memo(golden, chip);
+    uint32_t result_at = chip->cm0.r[0];
+
+    assert_non_null(entry);
+    golden->entries =
+        grow(golden->entries, golden->entry_count, &golden->entry_room, sizeof(*golden->entries));
+    golden->entries[golden->entry_count++] = entry;
+    capture(chip, entry);
+    entry->at = now(golden, chip);
+    assert_true(
+        sim_chip_test_run_to(chip, chip->cm0.r[14], sim_chip_time_ps(chip) + 100 * STEP_LIMIT_PS));
+    entry->after = now(golden, chip);
+    if (memo == NULL)
+        return;
+    memo->r0 = chip->cm0.r[0];
+    assert_true(sim_chip_test_read(chip, result_at, memo->result, MEMO_POINT));
+}
+
+static void note_points(struct golden *golden, const struct sim_chip *chip, uint16_t *seen)
+{
+    struct point point = {
+        .at = now(golden, chip), .pc = chip->cm0.r[15], .call = (uint32_t)golden->entry_count
+    };
+    uint32_t place = (point.pc - PROTO_IMAGE_ADDRESS) / 2;
+    uint32_t target;
+
+    assert_true(place < PLACES);
+    if (seen[place] < UINT16_MAX)
+        seen[place]++;
+    point.pass = seen[place] == 1 ? place % FIRST_PASSES
+                                  : FIRST_PASSES + (uint32_t)golden->point_count % REPEAT_PASSES;
+    point.kind = KIND_SKIP;
+    add_point(golden, &point);
+    if (golden_other_way(chip, point.pc, &target)) {
+        point.kind = KIND_BRANCH;
+        add_point(golden, &point);
+    }
+}
+
+static void note_call(struct golden *golden)
+{
+    uint32_t call = (uint32_t)golden->entry_count - 1;
+    const struct entry *entry = golden->entries[call];
+    struct point point = { .at = entry->at,
+        .pc = entry->r[15],
+        .call = call,
+        .pass = call % FIRST_PASSES,
+        .kind = KIND_CALL };
+
+    add_point(golden, &point);
+    point.kind = KIND_RESULT;
+    add_point(golden, &point);
+    point.variant = 1;
+    add_point(golden, &point);
+}
+
+/* Half of them spread over the calls, because most instructions belong to two or three of them. */
+static void draw_random(struct golden *golden)
+{
+    uint64_t state = golden->opts->seed;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < golden->entry_count; i++)
+        sum += golden->entries[i]->after - golden->entries[i]->at;
+    for (uint32_t i = 0; i < golden->opts->random_points && golden->entry_count > 0; i++) {
+        uint64_t draw = golden_random(&state);
+        uint32_t call = (uint32_t)(draw % golden->entry_count);
+        uint64_t offset = golden_random(&state);
+        uint64_t length;
+        struct point point = { .kind = KIND_RANDOM, .pass = FIRST_PASSES + i % REPEAT_PASSES };
+
+        if (i % 2 == 0) {
+            offset %= sum;
+            for (call = 0; offset >= golden->entries[call]->after - golden->entries[call]->at;
+                 call++)
+                offset -= golden->entries[call]->after - golden->entries[call]->at;
+        }
+        length = golden->entries[call]->after - golden->entries[call]->at;
+        point.call = call;
+        point.pc = golden->entries[call]->r[15];
+        point.at = golden->entries[call]->at + offset % length;
+        add_point(golden, &point);
+    }
+}
+
+static int compare_points(const void *a, const void *b)
+{
+    const struct point *left = a;
+    const struct point *right = b;
+
+    if (left->pass != right->pass)
+        return left->pass < right->pass ? -1 : 1;
+    if (left->at != right->at)
+        return left->at < right->at ? -1 : 1;
+    if (left->kind != right->kind)
+        return left->kind < right->kind ? -1 : 1;
+    return (int)left->variant - (int)right->variant;
+}
+
+void golden_record(struct golden *ret_golden, const struct run_opts *opts)
+{
+    static uint16_t seen[PLACES];
+    struct golden *golden = ret_golden;
+    struct sim_chip *chip = NULL;
+    const char *why = "";
+
+    memset(golden, 0, sizeof(*golden));
+    memset(seen, 0, sizeof(seen));
+    golden->opts = opts;
+    golden->compress = firmware_symbol(opts->firmware, "br_sha2small_round", NULL);
+    golden->multiply = firmware_symbol(opts->firmware, "api_mul", NULL);
+    assert_int_equal(sim_chip_fork(opts->start, &chip, NULL), BASE_OK);
+    golden->base = chip->cm0.instructions;
+    for (uint32_t i = 0; i < MAX_STEPS && !opts->done(opts->user, chip); i++) {
+        if (firmware_is_primitive(opts->firmware, chip->cm0.r[15])) {
+            pass_primitive(golden, chip);
+            note_call(golden);
+            continue;
+        }
+        if (firmware_is_own(opts->firmware, chip->cm0.r[15]))
+            note_points(golden, chip, seen);
+        golden->own++;
+        golden_step(chip);
+    }
+    assert_true(opts->done(opts->user, chip));
+    golden->instructions = now(golden, chip);
+    if (opts->judge(opts->user, chip, &why) != VERDICT_HELD)
+        fail_msg("the undisturbed run is not as it must be: %s", why);
+    sim_chip_free(chip);
+    draw_random(golden);
+    qsort(golden->points, golden->point_count, sizeof(*golden->points), compare_points);
+}
+
+void golden_done(struct golden *golden)
+{
+    for (size_t i = 0; i < golden->entry_count; i++)
+        free(golden->entries[i]);
+    free(golden->entries);
+    free(golden->points);
+}
+
+/* Everything but r12 and the flags, which no function expects from its caller, the stack below the
+ * pointer, time, and what depends on it. */
+static bool equals(
+    const struct golden *golden, const struct sim_chip *chip, const struct entry *entry)
+{
+    const struct firmware *firmware = golden->opts->firmware;
+    uint32_t dead_from = firmware->stack_bottom - GOLDEN_SRAM;
+    uint32_t dead_to = entry->r[13] - GOLDEN_SRAM;
+    const uint8_t *sram = chip->ram + (GOLDEN_SRAM - SIM_RAM_BASE);
+    uint8_t home[PROTO_VAULT_HOME_SIZE];
+
+    if (memcmp(chip->cm0.r, entry->r, 12 * sizeof(entry->r[0])) != 0 ||
+        memcmp(&chip->cm0.r[13], &entry->r[13], 3 * sizeof(entry->r[0])) != 0 ||
+        chip->cm0.ipsr != 0 || chip->cm0.primask || chip->call.active || chip->flash_op.active)
+        return false;
+    if (dead_to < dead_from || dead_to > GOLDEN_SRAM_SIZE ||
+        memcmp(sram + dead_to, entry->sram + dead_to, GOLDEN_SRAM_SIZE - dead_to) != 0 ||
+        memcmp(sram, entry->sram, dead_from) != 0)
+        return false;
+    if (memcmp(&chip->regs, &entry->regs, sizeof(entry->regs)) != 0 ||
+        memcmp(&chip->crypto, &entry->crypto, sizeof(entry->crypto)) != 0 ||
+        memcmp(chip->ram + (PROTO_MAILBOX_ADDRESS - SIM_RAM_BASE), entry->mailbox,
+            sizeof(entry->mailbox)) != 0)
+        return false;
+    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_0, home, sizeof(home));
+    if (memcmp(home, entry->home[0], sizeof(home)) != 0)
+        return false;
+    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_1, home, sizeof(home));
+    return memcmp(home, entry->home[1], sizeof(home)) == 0;
+}
+
+bool golden_converged(const struct golden *golden, const struct sim_chip *chip, uint32_t *index)
+{
+    for (uint32_t i = *index; i < golden->entry_count && i < *index + SEARCH_ENTRIES; i++) {
+        if (chip->cm0.r[15] == golden->entries[i]->r[15] &&
+            equals(golden, chip, golden->entries[i])) {
+            *index = i;
+            return true;
+        }
+    }
+    if (*index < golden->entry_count)
+        ++*index;
+    return false;
+}
+
+bool golden_multiply(const struct golden *golden, struct sim_chip *chip)
+{
+    uint8_t point[MEMO_POINT];
+    uint8_t scalar[MEMO_SCALAR];
+
+    if (chip->cm0.r[15] != golden->multiply || chip->cm0.r[1] != MEMO_POINT ||
+        chip->cm0.r[3] != MEMO_SCALAR || chip->cm0.r[0] < SIM_RAM_BASE ||
+        !sim_chip_test_read(chip, chip->cm0.r[0], point, sizeof(point)) ||
+        !sim_chip_test_read(chip, chip->cm0.r[2], scalar, sizeof(scalar)))
+        return false;
+    for (size_t i = 0; i < golden->memo_count; i++) {
+        const struct memo *memo = &golden->memos[i];
+
+        if (memcmp(point, memo->point, sizeof(point)) != 0 ||
+            memcmp(scalar, memo->scalar, sizeof(scalar)) != 0)
+            continue;
+        (void)sim_chip_test_write(chip, chip->cm0.r[0], memo->result, MEMO_POINT);
+        sim_chip_test_set_reg(chip, SIM_AP_CM0, 0, memo->r0);
+        sim_chip_test_set_reg(chip, SIM_AP_CM0, 15, chip->cm0.r[14] & ~1U);
+        return true;
+    }
+    return false;
+}
+
+bool golden_compress(const struct golden *golden, struct sim_chip *chip)
+{
+    uint8_t block[64];
+    uint8_t bytes[32];
+    uint32_t state[8];
+    uint32_t at = chip->cm0.r[1];
+
+    if (chip->cm0.r[15] != golden->compress || at < SIM_RAM_BASE || (at & 3U) != 0 ||
+        !sim_chip_test_read(chip, chip->cm0.r[0], block, sizeof(block)) ||
+        !sim_chip_test_read(chip, at, bytes, sizeof(bytes)))
+        return false;
+    for (unsigned i = 0; i < 8; i++)
+        state[i] = sim_mem_get32(bytes + 4 * i);
+    sim_sha256_block(state, block);
+    for (unsigned i = 0; i < 8; i++)
+        sim_mem_put32(bytes + 4 * i, state[i]);
+    if (!sim_chip_test_write(chip, at, bytes, sizeof(bytes)))
+        return false;
+    sim_chip_test_set_reg(chip, SIM_AP_CM0, 15, chip->cm0.r[14] & ~1U);
+    return true;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_GLITCH_GOLDEN_H
+#define TESTS_GLITCH_GOLDEN_H
+
+/** @file The undisturbed run: where it can be disturbed, and how it looks at each primitive. */
+
+#include "device-fw/protocol/mailbox.h"
+#include "sim/die.h"
+#include "tests/glitch/run.h"
+
+#define GOLDEN_SRAM      0x08010000U
+#define GOLDEN_SRAM_SIZE 0x8000U
+
+enum kind {
+    KIND_SKIP,
+    KIND_BRANCH,
+    KIND_CALL,
+    KIND_RESULT,
+    KIND_RANDOM,
+    KIND_COUNT
+};
+
+struct point {
+    uint64_t at; /**< instructions retired since the start */
+    uint32_t pc;
+    uint32_t call;   /**< primitive calls begun before */
+    uint32_t pass;   /**< points are visited pass after pass */
+    uint8_t kind;    /**< enum kind */
+    uint8_t variant; /**< KIND_RESULT: 0 inverted, 1 complemented */
+};
+
+/** All that matters of the die on entry of a primitive. */
+struct entry {
+    uint32_t r[16];
+    uint64_t at;    /**< instructions retired since the start, on entry */
+    uint64_t after; /**< on return */
+    struct sim_regs regs;
+    struct sim_crypto crypto;
+    uint8_t sram[GOLDEN_SRAM_SIZE];
+    uint8_t mailbox[PROTO_MAILBOX_SIZE];
+    uint8_t home[2][PROTO_VAULT_HOME_SIZE];
+};
+
+/** A scalar multiplication: r0 the point (in and out), r1 its length, r2 the number, r3 its length.
+ */
+#define MEMO_POINT  65U
+#define MEMO_SCALAR 32U
+
+struct memo {
+    uint8_t point[MEMO_POINT];
+    uint8_t scalar[MEMO_SCALAR];
+    uint8_t result[MEMO_POINT];
+    uint32_t r0;
+};
+
+struct golden {
+    const struct run_opts *opts;
+    struct point *points;
+    size_t point_count;
+    size_t point_room;
+    struct entry **entries;
+    size_t entry_count;
+    size_t entry_room;
+    struct memo memos[8];
+    size_t memo_count;
+    uint64_t instructions;
+    uint64_t own;      /**< of our code */
+    uint64_t base;     /**< the core's counter at the start */
+    uint32_t multiply; /**< address of the scalar multiplication */
+    uint32_t compress; /**< address of SHA-256's block function */
+};
+
+/** Run and record. Fails the running test when the scenario's verdict is not HELD. */
+void golden_record(struct golden *ret_golden, const struct run_opts *opts);
+void golden_done(struct golden *golden);
+
+/** Is the die at a primitive's entry in the state of entry @p *index of the undisturbed run, or of
+ * one of the next few? Moves the index. */
+bool golden_converged(const struct golden *golden, const struct sim_chip *chip, uint32_t *index);
+
+/** At the entry of a scalar multiplication with known inputs: do what it would do. */
+bool golden_multiply(const struct golden *golden, struct sim_chip *chip);
+
+/** At the entry of SHA-256's block function: do what it would do. False: its arguments are not in
+ * memory. */
+bool golden_compress(const struct golden *golden, struct sim_chip *chip);
+
+/** One instruction further. */
+void golden_step(struct sim_chip *chip);
+
+/** The half-word at @p pc, and the instruction's length in bytes. */
+uint32_t golden_instruction(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_length);
+
+/** A conditional branch at @p pc: true, and where it would not go now. */
+bool golden_other_way(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_target);
+
+uint64_t golden_random(uint64_t *state);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_GLITCH_RUN_H
+#define TESTS_GLITCH_RUN_H
+
+/**
+ * @file
+ * One scenario, run once undisturbed and then again and again with one glitch each.
+ *
+ * A glitch is one of
+ * - an instruction of our code that is not executed (each one that the undisturbed run executes, as
+ *   often as it does),
+ * - a conditional branch of our code that goes the other way (likewise),
+ * - a call of a primitive that does not happen, or whose result is inverted (0 to 1, anything else
+ *   to 0) or complemented,
+ * - an instruction inside a primitive that is not executed (random points from a seed).
+ *
+ * What makes it affordable, without changing what comes out:
+ * - The disturbed copy is taken from the undisturbed run right where the glitch strikes.
+ * - At each primitive's entry the copy is compared with the undisturbed run at its entries. When
+ *   all that can matter is equal (registers, the whole memory but the dead stack, mailbox, vault,
+ *   registers of the peripherals), the rest of the run is the undisturbed one and is left out. Time
+ *   is not compared: the tick handler does nothing.
+ * - A scalar multiplication that is entered with the point and the number of the undisturbed run
+ *   takes its result from there (run_memo; the scenario "memo" checks samples of it against the
+ *   real thing).
+ */
+
+#include "sim/chip_test.h"
+#include "tests/glitch/firmware.h"
+
+/** What the die itself says after a run. */
+enum verdict {
+    VERDICT_HELD,    /**< what must not happen has not happened */
+    VERDICT_DAMAGED, /**< the device refuses to work from now on; nobody has gained anything */
+    VERDICT_BROKEN,  /**< what must not happen has happened */
+};
+
+/** Is the run over? */
+typedef bool (*run_done_fn)(void *user, const struct sim_chip *chip);
+/** Judge the die by what is in it. @p ret_why is set for all but HELD. */
+typedef enum verdict (*run_judge_fn)(void *user, const struct sim_chip *chip, const char **ret_why);
+
+struct run_opts {
+    const struct firmware *firmware;
+    const struct sim_chip *start; /**< borrowed: right before the first instruction that counts */
+    run_done_fn done;
+    run_judge_fn judge;
+    void *user;
+    uint32_t random_points; /**< inside primitives */
+    uint64_t seed;
+    long seconds;      /**< 0 = all */
+    bool verbose;      /**< print damage too, not only breaks */
+    bool until_broken; /**< one break is enough */
+};
+
+struct run_counts {
+    uint64_t total;
+    uint64_t done;
+    uint64_t broken;
+    uint64_t damaged;
+    uint64_t hung;
+    uint64_t converged;
+};
+
+/** Run the scenario undisturbed (fails the test when the verdict is not HELD), then with glitches
+ * until all are done or the time is over. Prints the counts of each kind under @p name. */
+struct run_counts run_scenario(const char *name, const struct run_opts *opts);
+
+#endif
