@@ -24,6 +24,7 @@ enum {
     OPT_TOTP_COMMAND,
     OPT_LOT,
     OPT_IMAGE,
+    OPT_IMAGE_KEY,
     OPT_PROBE,
     OPT_REASON,
     OPT_BATCH,
@@ -31,6 +32,7 @@ enum {
     OPT_SELF_TEST,
     OPT_REBUILD,
     OPT_YES,
+    OPT_DRY_RUN,
 };
 
 static const struct option options[] = {
@@ -44,6 +46,7 @@ static const struct option options[] = {
     { "totp-command", required_argument, NULL, OPT_TOTP_COMMAND },
     { "lot", required_argument, NULL, OPT_LOT },
     { "image", required_argument, NULL, OPT_IMAGE },
+    { "image-key", required_argument, NULL, OPT_IMAGE_KEY },
     { "probe", required_argument, NULL, OPT_PROBE },
     { "reason", required_argument, NULL, OPT_REASON },
     { "batch", no_argument, NULL, OPT_BATCH },
@@ -51,6 +54,7 @@ static const struct option options[] = {
     { "self-test", no_argument, NULL, OPT_SELF_TEST },
     { "rebuild", no_argument, NULL, OPT_REBUILD },
     { "yes", no_argument, NULL, OPT_YES },
+    { "dry-run", no_argument, NULL, OPT_DRY_RUN },
     { "verbose", no_argument, NULL, 'v' },
     { NULL, 0, NULL, 0 },
 };
@@ -116,6 +120,9 @@ static void take_flag(struct prov_args *args, int option)
     case OPT_YES:
         args->yes = true;
         break;
+    case OPT_DRY_RUN:
+        args->dry_run = true;
+        break;
     default:
         args->verbose++;
         break;
@@ -138,6 +145,7 @@ static enum base_status take_option(
         { OPT_TOTP_COMMAND, &args->totp_command },
         { OPT_LOT, &args->lot },
         { OPT_IMAGE, &args->image },
+        { OPT_IMAGE_KEY, &args->image_key },
         { OPT_REASON, &args->reason },
     };
 
@@ -350,14 +358,19 @@ static const struct cli_verb verbs[] = {
         "begin a session with certificate and one-time code" },
     { "logout", "--dir DIR", prov_logout, "end the session" },
     { "personalise",
-        "--dir DIR --lot LOT --image FILE --probe URL [--probe URL ...] [--batch] [--json]",
-        prov_personalise, "register device identities for a manifest lot" },
+        "--dir DIR --lot LOT --image FILE [--image-key FILE] --probe URL [--probe URL ...] "
+        "[--batch] "
+        "[--json] [--dry-run] [-v]",
+        prov_personalise, "restrict boards and register their identities, in a trusted room" },
     { "run",
-        "--dir DIR --lot LOT --image FILE --probe URL [--probe URL ...] [--batch] [--json] "
-        "[--self-test] [-v]",
+        "--dir DIR --lot LOT --image FILE [--image-key FILE] --probe URL [--probe URL ...] "
+        "[--batch] "
+        "[--json] [--self-test] [--dry-run] [-v]",
         prov_run, "provision boards of a lot, one site per probe" },
-    { "unit", "(show | scrap) CHIP --dir DIR [--lot LOT] [--reason TEXT] [--yes] [--json]",
-        prov_unit, "show what is known of one unit, or retire its open grant" },
+    { "unit",
+        "(show | scrap | settle) CHIP --dir DIR [--lot LOT] [--reason TEXT] [--probe URL] [--yes] "
+        "[--json]",
+        prov_unit, "show what is known of one unit, retire its open grant, or settle its lock" },
     { "status", "--dir DIR [--lot LOT] [--rebuild] [--json]", prov_status,
         "what this station has done and still owes; rebuild a damaged journal from the KMS" },
     { "doctor", "--dir DIR [--probe URL ...] [--json]", prov_doctor,

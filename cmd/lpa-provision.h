@@ -17,12 +17,13 @@
 
 /** All options of all verbs; each verb says which it takes. */
 struct prov_args {
-    const char *dir, *name, *kms, *ca, *cert, *tester, *totp_command, *lot, *image, *reason;
+    const char *dir, *name, *kms, *ca, *cert, *tester, *totp_command, *lot, *image, *image_key,
+        *reason;
     const char *probes[PROV_PROBES_MAX];
     size_t probe_count;
     int totp_fd; /**< -1 = none */
     int verbose; /**< times -v was given */
-    bool batch, json, self_test, rebuild, yes;
+    bool batch, json, self_test, rebuild, yes, dry_run;
     const char *words[4]; /**< what is no option */
     size_t word_count;
 };
@@ -70,6 +71,10 @@ enum base_status prov_open_journal(struct prov_app *app, struct base_err *err);
 /** Lock the folder and open the log for writing, in the name of the session's tester if any. */
 BASE_MUST_CHECK
 enum base_status prov_open_audit(struct prov_app *app, struct base_err *err);
+
+/** For lpa_kms_pool_new(): another client of the same KMS; `user` is the app. */
+BASE_MUST_CHECK
+enum base_status prov_open_client(void *user, struct auth_kms **ret_kms, struct base_err *err);
 
 /** Have the log cosigned; a KMS that is away is only a warning. */
 void prov_cosign(struct prov_app *app);

@@ -39,6 +39,8 @@ struct prov_line {
     enum lpa_stage stage;
     struct auth_lot lot;
     struct lpa_image image;
+    struct lpa_local local;    /**< the image's digests, for permits */
+    char kms_vkey[256];        /**< the KMS's log key, which signs permits */
     struct lpa_kms_pool *pool; /**< of the sites, while they work */
     struct prov_site sites[PROV_PROBES_MAX];
     size_t site_count;
@@ -72,6 +74,20 @@ void prov_draw(struct prov_line *line);
 
 /** Leave the last line empty, or go to a new one, for what is printed next; with the lock held. */
 void prov_erase(struct prov_line *line);
+
+/** Load files, session, lot and permit, and open log and journal; a dry run opens neither. */
+BASE_MUST_CHECK
+enum base_status prov_open_line(struct prov_line *line, struct base_err *err);
+
+/** A link to KMS and log for one thread. */
+struct lpa_link prov_link(const struct prov_line *line);
+
+/** Write an event of the station itself. */
+BASE_MUST_CHECK
+enum base_status prov_record(struct prov_line *line, enum lpa_event_id id, struct base_err *err);
+
+/** Look at the board at a site and show what would be done; changes nothing. */
+void prov_dry_run(struct prov_site *site, struct lpa_device *device);
 
 /** The lot's books: the KMS's counts, and its open units against this station's journal. */
 BASE_MUST_CHECK

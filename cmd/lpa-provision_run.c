@@ -41,7 +41,7 @@ static enum base_status set_up(struct prov_site *site, struct worker *w, struct 
     struct prov_app *app = line->app;
     enum base_status status =
         lpa_device_new(site->url, &line->image, app->clock, &app->log, &w->device, err);
-    w->link = (struct lpa_link){ line->pool, &app->session, line->lot.id, app->audit };
+    w->link = prov_link(line);
     w->io = (struct lpa_job_io){ &lpa_device_job_ops, w->device, &lpa_link_kms_ops, &w->link,
         &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &w->link, app->clock, &app->log };
     return status;
@@ -177,7 +177,11 @@ static void *work_site(void *user)
         (void)pthread_mutex_unlock(&site->line->lock);
     } else {
         while (!prov_stop_asked() && wait_for_board(site)) {
-            work_board(site, &w);
+            if (site->line->args->dry_run) {
+                prov_dry_run(site, w.device);
+            } else {
+                work_board(site, &w);
+            }
             set_state(site, site->line->args->batch ? PROV_SITE_ENDED : PROV_SITE_IDLE);
             if (site->line->args->batch) {
                 break;
@@ -334,148 +338,14 @@ static enum base_status work_line(struct prov_line *line, struct base_err *err)
     return status;
 }
 
-/* --- before the first board --- */
-
-static enum base_status check_lot(struct prov_line *line, struct base_err *err)
-{
-    const struct lpa_image *image = &line->image;
-    const struct auth_lot *lot = &line->lot;
-    enum base_status status = lpa_job_admit(lot, image->sha256, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    bool bound = memcmp(image->authority_key_id[0], lot->authority_key_id, 8) == 0 ||
-                 memcmp(image->authority_key_id[1], lot->authority_key_id, 8) == 0;
-    if (!bound) {
-        return base_err_set(err, BASE_E_VERIFY, "image", 0,
-            "the image is bound to another provisioning authority than lot %s's; bind it with "
-            "lpa-image bind and the key that lpa-kms authority prints",
-            lot->id);
-    }
-    if (!lot->development && (image->view.binding.flags & PROTO_FLAG_LAB) != 0) {
-        return base_err_set(err, BASE_E_DENIED, "image", 0,
-            "the image is a lab build, which lot %s of a production KMS does not take", lot->id);
-    }
-    for (size_t i = 0; i < line->site_count && !lot->development; i++) {
-        if (lpa_device_is_lab_probe(line->sites[i].url)) {
-            return base_err_set(err, BASE_E_DENIED, "probe", 0,
-                "the probe %s has no authentication on its cable, which lot %s of a production "
-                "KMS does not take; use a USB probe",
-                line->sites[i].url, lot->id);
-        }
-    }
-    return BASE_OK;
-}
-
-struct owed {
-    struct lpa_unit *units;
-    size_t count, capacity;
-};
-
-static enum base_status collect_owed(void *user, const struct lpa_unit *unit, struct base_err *err)
-{
-    struct owed *owed = user;
-    if (unit->state != LPA_STATE_INSTALLED || unit->receipt_length == 0) {
-        return BASE_OK;
-    }
-    if (owed->count == owed->capacity) {
-        size_t capacity = owed->capacity == 0 ? 16 : owed->capacity * 2;
-        struct lpa_unit *bigger = reallocarray(owed->units, capacity, sizeof(*bigger));
-        if (bigger == NULL) {
-            return base_err_set(err, BASE_E_NOMEM, "journal", 0, "no memory for owed receipts");
-        }
-        owed->units = bigger;
-        owed->capacity = capacity;
-    }
-    owed->units[owed->count++] = *unit;
-    return BASE_OK;
-}
-
-/* Receipts from before a crash are handed in first, their boards present or not. One that the KMS
- * refuses is named and does not hold up the others. */
-static enum base_status settle_owed(struct prov_line *line, struct base_err *err)
-{
-    struct prov_app *app = line->app;
-    struct lpa_link link = { line->pool, &app->session, line->lot.id, app->audit };
-    struct lpa_job_io io = { .kms = &lpa_link_kms_ops,
-        .kms_user = &link,
-        .journal = &lpa_journal_job_ops,
-        .journal_user = app->journal,
-        .log = &lpa_link_log_ops,
-        .log_user = &link,
-        .clock = app->clock };
-    struct owed owed = { 0 };
-    enum base_status status = lpa_journal_each(app->journal, NULL, collect_owed, &owed, err);
-    for (size_t i = 0; i < owed.count && status == BASE_OK; i++) {
-        struct base_err cause = { 0 };
-        enum base_status settled = lpa_job_settle(&io, &owed.units[i], &cause);
-        if (settled == BASE_E_AUDIT || settled == BASE_E_IO || settled == BASE_E_CORRUPT) {
-            *err = cause;
-            status = settled;
-        } else if (settled != BASE_OK) {
-            base_log(&app->log, BASE_LOG_WARN, "a receipt in the journal is still owed: %s",
-                cause.message);
-        }
-        if (settled == BASE_E_REMOTE) {
-            break; /* the others would only wait for the same KMS */
-        }
-    }
-    free(owed.units);
-    return status;
-}
-
-static enum base_status record(struct prov_line *line, enum lpa_event_id id, struct base_err *err)
-{
-    struct lpa_event event = { .id = id, .lot = line->lot.id };
-    return lpa_audit_append(line->app->audit, &event, err);
-}
-
-static enum base_status open_client(void *user, struct auth_kms **ret_kms, struct base_err *err)
-{
-    struct prov_app *app = user;
-    return lpa_station_connect(&app->station, false, app->clock, &app->log, ret_kms, err);
-}
-
-static enum base_status open_line(struct prov_line *line, struct base_err *err)
-{
-    struct prov_app *app = line->app;
-    enum base_status status = lpa_image_load(line->args->image, &line->image, err);
-    if (status == BASE_OK) {
-        status = prov_open_session(app, err);
-    }
-    if (status == BASE_OK) {
-        status = prov_open_kms(app, false, err);
-    }
-    if (status == BASE_OK) {
-        status = auth_kms_get_lot(app->kms, &app->session, line->args->lot, &line->lot, err);
-    }
-    if (status == BASE_OK) {
-        status = check_lot(line, err);
-    }
-    if (status == BASE_OK) {
-        status = prov_open_audit(app, err);
-    }
-    if (status == BASE_OK) {
-        status = prov_open_journal(app, err);
-    }
-    if (status == BASE_OK) {
-        status = record(line, LPA_EVENT_STATION_START, err);
-    }
-    /* The KMS knows how long this log was: a log that was rolled back ends the run here. */
-    if (status == BASE_OK) {
-        status = lpa_audit_cosign(app->audit, lpa_link_witness, app->kms, err);
-    }
-    if (status == BASE_OK) {
-        status = lpa_kms_pool_new(app->kms, open_client, app, &line->pool, err);
-    }
-    return status == BASE_OK ? settle_owed(line, err) : status;
-}
-
 /* --- the verb --- */
 
 static enum base_status close_line(struct prov_line *line, struct base_err *err)
 {
-    enum base_status status = record(line, LPA_EVENT_STATION_STOP, err);
+    if (line->args->dry_run) {
+        return BASE_OK;
+    }
+    enum base_status status = prov_record(line, LPA_EVENT_STATION_STOP, err);
     if (status == BASE_OK) {
         prov_cosign(line->app);
     }
@@ -544,8 +414,10 @@ static int run_stage(const struct cli_program *program, int argc, char **argv, e
     struct prov_line *line = calloc(1, sizeof(*line));
     enum base_status status =
         line == NULL ? base_err_set(&err, BASE_E_NOMEM, "", 0, "no memory")
-                     : prov_parse(argc, argv, "lot image probe batch self-test", 0, &args, &err);
+                     : prov_parse(argc, argv, "lot image image-key probe batch self-test dry-run",
+                           0, &args, &err);
     if (status == BASE_OK) {
+        args.batch = args.batch || args.dry_run;
         status = check_args(&args, &err);
     }
     if (status == BASE_OK) {
@@ -554,7 +426,7 @@ static int run_stage(const struct cli_program *program, int argc, char **argv, e
     if (status == BASE_OK) {
         init_line(line, &app, &args);
         line->stage = stage;
-        status = open_line(line, &err);
+        status = prov_open_line(line, &err);
     }
     if (status == BASE_OK) {
         catch_signals();

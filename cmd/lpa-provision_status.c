@@ -11,7 +11,7 @@
 
 struct lot_count {
     char lot[AUTH_ID_SIZE];
-    uint64_t units, passed, failed, errors, begun, owed, open;
+    uint64_t units, passed, failed, errors, begun, owed, open, lock_unknown;
 };
 
 struct counts {
@@ -50,7 +50,8 @@ static enum base_status take_row(void *user, const struct lpa_unit *unit, struct
     lot->failed += unit->result == LPA_RESULT_FAIL;
     lot->errors += unit->result == LPA_RESULT_ERROR || unit->result == LPA_RESULT_UNKNOWN;
     lot->begun += unit->result == LPA_RESULT_NONE;
-    lot->owed += unit->state == LPA_STATE_INSTALLED && unit->receipt_length != 0;
+    lot->owed += lpa_job_owes(unit);
+    lot->lock_unknown += unit->lock == LPA_LOCK_BEGUN || unit->lock == LPA_LOCK_REPORTED;
     lot->open += unit->state == LPA_STATE_GRANTED || unit->state == LPA_STATE_INSTALLED;
     return BASE_OK;
 }
@@ -62,18 +63,18 @@ static enum base_status show_counts(
     for (size_t i = 0; i < counts->count; i++) {
         const struct lot_count *lot = &counts->lots[i];
         if (json) {
-            (void)json_array_append_new(
-                list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "lot", lot->lot,
-                          "units", (json_int_t)lot->units, "passed", (json_int_t)lot->passed,
-                          "failed", (json_int_t)lot->failed, "errors", (json_int_t)lot->errors,
-                          "interrupted", (json_int_t)lot->begun, "open", (json_int_t)lot->open,
-                          "receipts_owed", (json_int_t)lot->owed));
+            (void)json_array_append_new(list,
+                json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "lot", lot->lot, "units",
+                    (json_int_t)lot->units, "passed", (json_int_t)lot->passed, "failed",
+                    (json_int_t)lot->failed, "errors", (json_int_t)lot->errors, "interrupted",
+                    (json_int_t)lot->begun, "open", (json_int_t)lot->open, "receipts_owed",
+                    (json_int_t)lot->owed, "locks_unknown", (json_int_t)lot->lock_unknown));
         } else {
             printf("lot %s: %" PRIu64 " units, passed %" PRIu64 ", failed %" PRIu64
                    ", errors %" PRIu64 ", interrupted %" PRIu64 ", open %" PRIu64
-                   ", receipts owed %" PRIu64 "\n",
+                   ", receipts owed %" PRIu64 ", locks unknown %" PRIu64 "\n",
                 lot->lot, lot->units, lot->passed, lot->failed, lot->errors, lot->begun, lot->open,
-                lot->owed);
+                lot->owed, lot->lock_unknown);
         }
     }
     if (json) {

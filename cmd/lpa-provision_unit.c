@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpa-provision unit and status. */
-#include "cmd/lpa-provision.h"
+/* lpa-provision unit: show and scrap. */
+#include "cmd/lpa-provision_unit.h"
 
 #include "base/hex.h"
 
@@ -12,16 +12,9 @@
 
 /* --- unit --- */
 
-struct row_search {
-    const uint8_t *chip_id;
-    const char *lot;
-    struct lpa_unit newest;
-    bool found;
-};
-
 static enum base_status match_row(void *user, const struct lpa_unit *unit, struct base_err *err)
 {
-    struct row_search *search = user;
+    struct prov_row_search *search = user;
     (void)err;
     bool wanted = search->lot == NULL || strcmp(search->lot, unit->lot) == 0;
     if (wanted && memcmp(unit->chip_id, search->chip_id, 8) == 0 &&
@@ -35,7 +28,7 @@ static enum base_status match_row(void *user, const struct lpa_unit *unit, struc
 static const char *kms_state_name(enum auth_unit_state state)
 {
     static const char *const names[] = { "unknown", "registered", "open", "confirmed", "scrapped",
-        "elsewhere" };
+        "elsewhere", "zeroised", "retired" };
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
@@ -47,6 +40,9 @@ static void print_row(const struct lpa_unit *unit)
     base_clock_format(unit->updated_wall_us, when);
     printf("journal  lot %s  state %s  result %s  attempt %u  DevEUI %s  at %.19sZ\n", unit->lot,
         lpa_state_name(unit->state), lpa_result_name(unit->result), unit->attempt, eui, when);
+    if (unit->lock != LPA_LOCK_NONE) {
+        printf("         lock %s, permit %s\n", lpa_lock_name(unit->lock), unit->permit_id);
+    }
     if (unit->probe.product[0] != '\0') {
         printf("         probe %s %s, serial %s, firmware %s\n", unit->probe.vendor,
             unit->probe.product, unit->probe.serial, unit->probe.firmware);
@@ -64,8 +60,9 @@ static void print_kms(const struct auth_unit *unit)
 {
     char eui[17];
     base_hex_encode(unit->dev_eui, 8, eui);
-    printf("KMS      lot %s  state %s  DevEUI %s  key version %u  grant %s\n",
-        unit->lot[0] == '\0' ? "-" : unit->lot, kms_state_name(unit->state), eui, unit->key_version,
+    printf("KMS      lot %s  state %s%s  DevEUI %s  key version %u  grant %s\n",
+        unit->lot[0] == '\0' ? "-" : unit->lot, kms_state_name(unit->state),
+        unit->locked ? ", locked" : "", eui, unit->key_version,
         unit->grant_id[0] == '\0' ? "-" : unit->grant_id);
 }
 
@@ -75,7 +72,7 @@ json_t *prov_probe_json(const struct lpa_probe *probe)
         "serial", probe->serial, "firmware", probe->firmware);
 }
 
-static json_t *unit_object(const struct row_search *search, const struct auth_unit *unit)
+static json_t *unit_object(const struct prov_row_search *search, const struct auth_unit *unit)
 {
     char eui[17];
     json_t *object = json_object();
@@ -83,39 +80,36 @@ static json_t *unit_object(const struct row_search *search, const struct auth_un
         const struct lpa_unit *row = &search->newest;
         base_hex_encode(row->dev_eui, 8, eui);
         (void)json_object_set_new(object, "journal",
-            json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "lot", row->lot, "state",
-                lpa_state_name(row->state), "result", lpa_result_name(row->result), "attempt",
-                (json_int_t)row->attempt, "dev_eui", eui, "code", row->code, "message",
-                row->message));
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "lot", row->lot, "state",
+                lpa_state_name(row->state), "lock", lpa_lock_name(row->lock), "result",
+                lpa_result_name(row->result), "attempt", (json_int_t)row->attempt, "dev_eui", eui,
+                "code", row->code, "message", row->message));
         (void)json_object_set_new(
             json_object_get(object, "journal"), "probe", prov_probe_json(&row->probe));
     }
     if (unit != NULL) {
         base_hex_encode(unit->dev_eui, 8, eui);
         (void)json_object_set_new(object, "kms",
-            json_pack("{s:s, s:s, s:s, s:s, s:I}", "lot", unit->lot, "state",
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "lot", unit->lot, "state",
                 kms_state_name(unit->state), "dev_eui", eui, "grant_id", unit->grant_id,
-                "key_version", (json_int_t)unit->key_version));
+                "key_version", (json_int_t)unit->key_version, "locked", (int)unit->locked));
     }
     return object;
 }
 
-struct unit_verb {
-    struct prov_app app;
-    struct prov_args args;
-    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
-    struct row_search search;
-    struct auth_unit unit;
-};
-
-static enum base_status find_unit(struct unit_verb *v, struct base_err *err)
+enum base_status prov_unit_row(struct prov_unit_verb *v, struct base_err *err)
 {
     enum base_status status = prov_open_journal(&v->app, err);
     if (status != BASE_OK) {
         return status;
     }
-    v->search = (struct row_search){ .chip_id = v->chip_id, .lot = v->args.lot };
-    status = lpa_journal_each(v->app.journal, v->args.lot, match_row, &v->search, err);
+    v->search = (struct prov_row_search){ .chip_id = v->chip_id, .lot = v->args.lot };
+    return lpa_journal_each(v->app.journal, v->args.lot, match_row, &v->search, err);
+}
+
+static enum base_status find_unit(struct prov_unit_verb *v, struct base_err *err)
+{
+    enum base_status status = prov_unit_row(v, err);
     if (status == BASE_OK && !v->search.found && v->args.lot == NULL) {
         return base_err_set(err, BASE_E_NOTFOUND, "journal", 0,
             "this station has not worked chip %s; say its lot with --lot to ask the KMS",
@@ -129,7 +123,7 @@ static enum base_status find_unit(struct unit_verb *v, struct base_err *err)
                              : status;
 }
 
-static enum base_status show_unit(struct unit_verb *v, struct base_err *err)
+static enum base_status show_unit(struct prov_unit_verb *v, struct base_err *err)
 {
     enum base_status status = find_unit(v, err);
     if (status != BASE_OK) {
@@ -145,7 +139,8 @@ static enum base_status show_unit(struct unit_verb *v, struct base_err *err)
     return BASE_OK;
 }
 
-static enum base_status permit_scrap(const struct unit_verb *v, struct base_err *err)
+enum base_status prov_unit_ask(
+    const struct prov_unit_verb *v, const char *question, struct base_err *err)
 {
     char answer[8] = "";
     if (v->args.yes) {
@@ -153,16 +148,23 @@ static enum base_status permit_scrap(const struct unit_verb *v, struct base_err 
     }
     if (isatty(STDIN_FILENO) == 0) {
         return base_err_set(err, BASE_E_ARG, "option", 0,
-            "scrapping is final; confirm it with --yes, or run this on a terminal");
+            "this is final; confirm it with --yes, or run this on a terminal");
     }
-    printf(
-        "Scrapping chip %s is final: its DevEUI is retired. Type yes to do it: ", v->args.words[1]);
+    printf("%s Type yes to do it: ", question);
     (void)fflush(stdout);
     bool yes = fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
-    return yes ? BASE_OK : base_err_set(err, BASE_E_CANCELLED, "option", 0, "nothing was scrapped");
+    return yes ? BASE_OK : base_err_set(err, BASE_E_CANCELLED, "option", 0, "nothing was done");
 }
 
-static enum base_status journal_scrapped(struct unit_verb *v, struct base_err *err)
+static enum base_status permit_scrap(const struct prov_unit_verb *v, struct base_err *err)
+{
+    char question[128];
+    (void)snprintf(question, sizeof(question),
+        "Scrapping chip %.16s is final: its DevEUI is retired.", v->args.words[1]);
+    return prov_unit_ask(v, question, err);
+}
+
+static enum base_status journal_scrapped(struct prov_unit_verb *v, struct base_err *err)
 {
     struct lpa_unit row = v->search.newest;
     if (!v->search.found) {
@@ -178,7 +180,8 @@ static enum base_status journal_scrapped(struct unit_verb *v, struct base_err *e
     return lpa_journal_put(v->app.journal, &row, err);
 }
 
-static enum base_status scrap_open(struct unit_verb *v, const char *reason, struct base_err *err)
+static enum base_status scrap_open(
+    struct prov_unit_verb *v, const char *reason, struct base_err *err)
 {
     struct base_err cause = { 0 };
     struct lpa_event event = { .id = LPA_EVENT_SCRAP,
@@ -203,7 +206,7 @@ static enum base_status scrap_open(struct unit_verb *v, const char *reason, stru
     return logged == BASE_OK ? journal_scrapped(v, err) : logged;
 }
 
-static enum base_status scrap_unit(struct unit_verb *v, struct base_err *err)
+static enum base_status scrap_unit(struct prov_unit_verb *v, struct base_err *err)
 {
     const char *reason = v->args.reason != NULL ? v->args.reason : "bad";
     enum base_status status = find_unit(v, err);
@@ -242,15 +245,41 @@ static enum base_status scrap_unit(struct unit_verb *v, struct base_err *err)
     return BASE_OK;
 }
 
+static const struct {
+    const char *word;
+    const char *options;
+    enum base_status (*run)(struct prov_unit_verb *v, struct base_err *err);
+} verbs[] = {
+    { "show", "lot", show_unit },
+    { "scrap", "lot reason yes", scrap_unit },
+    { "settle", "lot probe yes", prov_unit_settle },
+};
+
+/* The word comes before its options are known, so it is looked for first. */
+static int find_verb(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        for (size_t k = 0; k < sizeof(verbs) / sizeof(verbs[0]); k++) {
+            if (strcmp(argv[i], verbs[k].word) == 0) {
+                return (int)k;
+            }
+        }
+    }
+    return -1;
+}
+
 int prov_unit(const struct cli_program *program, int argc, char **argv)
 {
-    struct unit_verb v = { .app = { .lock_fd = -1 } };
+    struct prov_unit_verb v = { .app = { .lock_fd = -1 } };
     struct base_err err = { 0 };
-    enum base_status status = prov_parse(argc, argv, "lot reason yes", 2, &v.args, &err);
-    const char *word = v.args.word_count == 2 ? v.args.words[0] : "";
-    bool show = strcmp(word, "show") == 0;
-    if (status == BASE_OK && !show && strcmp(word, "scrap") != 0) {
-        status = base_err_set(&err, BASE_E_ARG, "option", 0, "unit wants show CHIP or scrap CHIP");
+    int verb = find_verb(argc, argv);
+    enum base_status status =
+        prov_parse(argc, argv, verb < 0 ? "" : verbs[verb].options, 2, &v.args, &err);
+    bool named =
+        verb >= 0 && v.args.word_count == 2 && strcmp(v.args.words[0], verbs[verb].word) == 0;
+    if (status == BASE_OK && !named) {
+        status = base_err_set(
+            &err, BASE_E_ARG, "option", 0, "unit wants show CHIP, scrap CHIP or settle CHIP");
     }
     if (status == BASE_OK && v.args.lot != NULL && !lpa_name_is_good(v.args.lot)) {
         status = base_err_set(&err, BASE_E_ARG, "option", 0, "that is not the name of a lot");
@@ -262,7 +291,7 @@ int prov_unit(const struct cli_program *program, int argc, char **argv)
         status = prov_open(&v.app, program, &v.args, &err);
     }
     if (status == BASE_OK) {
-        status = show ? show_unit(&v, &err) : scrap_unit(&v, &err);
+        status = verbs[verb].run(&v, &err);
     }
     prov_close(&v.app);
     return status == BASE_OK ? 0 : cli_fail(program, &err);

@@ -84,6 +84,8 @@ static const struct column columns[] = {
     COLUMN("probe_product", probe_product),
     COLUMN("probe_serial", probe_serial),
     COLUMN("probe_firmware", probe_firmware),
+    COLUMN("permit_id", permit_id),
+    COLUMN("record_sha256", record_sha256),
 #undef COLUMN
 };
 

@@ -149,7 +149,9 @@ static void write_references(struct writer *w, const struct lpa_event *event)
     member_hash(w, "envelope_sha256", event->envelope_sha256);
     member_text(w, "grant_id", event->grant_id);
     member_count(w, "key_version", event->key_version);
+    member_text(w, "permit_id", event->permit_id);
     member_hash(w, "receipt_sha256", event->receipt_sha256);
+    member_hash(w, "record_sha256", event->record_sha256);
     group(w, "res");
     member_text(w, "code", event->code);
     member_text(w, "result", event->result);

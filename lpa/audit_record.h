@@ -71,7 +71,9 @@ enum base_status lpa_audit_record_format(const struct lpa_audit_frame *frame,
     X(envelope_sha256, "ref.envelope_sha256")                                                      \
     X(grant_id, "ref.grant_id")                                                                    \
     X(key_version, "ref.key_version")                                                              \
+    X(permit_id, "ref.permit_id")                                                                  \
     X(receipt_sha256, "ref.receipt_sha256")                                                        \
+    X(record_sha256, "ref.record_sha256")                                                          \
     X(code, "res.code")                                                                            \
     X(result, "res.result")                                                                        \
     X(step, "res.step")                                                                            \

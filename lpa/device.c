@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lpa/device.h"
 
-#include "base/file.h"
 #include "base/hash.h"
-#include "lpa/mailbox.h"
-#include "programmer/psoc6.h"
+#include "lpa/device_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX_BYTES    (4U << 20)
 #define ACQUIRE_MS        300U
+#define ATTACH_MS         2000U /* a restricted board opens its port late */
 #define MAILBOX_MS        2000U
 #define STATEMENT_MS      20000U /* first boot: key generation and two multiplications */
 #define INSTALL_MS        20000U
@@ -21,101 +19,6 @@
 #define LIFECYCLE_SECURE  0x04U
 #define PROTECTION_VIRGIN 1U
 #define PROTECTION_DEAD   4U
-
-struct lpa_device {
-    const char *url;
-    const struct lpa_image *image;
-    const struct base_clock *clock;
-    const struct base_log *log;
-    struct prg_link *link;
-    struct prg_psoc6 *chip;
-    struct lpa_mailbox *mailbox;
-    bool acquired; /**< CM0+ parked in ROM: SROM calls work */
-};
-
-/* --- image --- */
-
-static enum base_status check_binding(struct lpa_image *image, struct base_err *err)
-{
-    uint8_t digest[BASE_SHA256_BYTES];
-    base_sha256(image->view.binding_bytes, PROTO_BINDING_HASH_AT, digest);
-    bool sealed =
-        memcmp(digest, image->view.binding_bytes + PROTO_BINDING_HASH_AT, sizeof(digest)) == 0;
-    bool bound = false;
-    for (size_t i = 0; i < 2; i++) {
-        const uint8_t *key = image->view.binding.authority_key[i];
-        if (key[0] != 0) {
-            base_sha256(key, PROTO_PUBLIC_KEY_SIZE, digest);
-            memcpy(image->authority_key_id[i], digest, PROTO_KEY_ID_SIZE);
-            bound = true;
-        }
-    }
-    if (!sealed || !bound) {
-        (void)base_err_set(err, BASE_E_VERIFY, "image", 0,
-            "the image is not bound to a provisioning authority; bind it with lpa-image bind");
-        base_err_set_code(err, "image_unbound");
-        return BASE_E_VERIFY;
-    }
-    return BASE_OK;
-}
-
-static enum base_status take_apart(struct lpa_image *image, const char *path, struct base_err *err)
-{
-    struct prg_image_opts opts = { .format = PRG_IMAGE_BIN, .base = PROTO_IMAGE_ADDRESS };
-    enum proto_status decoded =
-        proto_image_decode(image->bytes.data, image->bytes.length, &image->view);
-    if (decoded != PROTO_OK) {
-        return base_err_set(err, BASE_E_CORRUPT, "image", (int64_t)decoded,
-            "%s is no whole device image (%s, %zu bytes of at most %u); fetch or build it again",
-            path, proto_status_text(decoded), image->bytes.length, PROTO_IMAGE_MAX_SIZE);
-    }
-    base_sha256(image->bytes.data, image->bytes.length, image->sha256);
-    enum base_status status = check_binding(image, err);
-    if (status == BASE_OK) {
-        status = prg_image_parse(
-            image->bytes.data, image->bytes.length, path, &opts, &image->program, err);
-    }
-    return status;
-}
-
-enum base_status lpa_image_load(const char *path, struct lpa_image *ret_image, struct base_err *err)
-{
-    struct lpa_image image = { 0 };
-    struct base_err cause = { 0 };
-    base_buf_init(&image.bytes, FILE_MAX_BYTES);
-    enum base_status status = base_file_read(path, &image.bytes, &cause);
-    if (status == BASE_E_ARG) {
-        base_err_clear(&cause);
-        status = base_err_set(&cause, BASE_E_CORRUPT, "image", 0,
-            "%s is far longer than the %u bytes that a device image may have", path,
-            PROTO_IMAGE_MAX_SIZE);
-    }
-    if (status == BASE_E_NOTFOUND) {
-        base_err_clear(&cause);
-        (void)base_err_set(&cause, status, "image", 0,
-            "there is no image %s; give the file that the lot was made with", path);
-    }
-    if (status == BASE_OK) {
-        status = take_apart(&image, path, &cause);
-    }
-    if (status == BASE_OK) {
-        *ret_image = image;
-        return BASE_OK;
-    }
-    lpa_image_done(&image);
-    if (err != NULL && err->status == BASE_OK) {
-        *err = cause;
-    }
-    return status;
-}
-
-void lpa_image_done(struct lpa_image *image)
-{
-    if (image != NULL) {
-        base_buf_done(&image->bytes);
-        prg_image_done(&image->program);
-    }
-}
 
 /* --- life --- */
 
@@ -185,7 +88,7 @@ enum base_status lpa_device_probe_ready(
 
 /* "unknown" of the line between probe and chip is not the "unknown" of a KMS request: what a chip
  * did can always be asked. */
-static enum base_status at_site(
+enum base_status lpa_device_at_site(
     struct lpa_device *device, const struct base_err *cause, struct base_err *err)
 {
     if (err != NULL && err->status == BASE_OK) {
@@ -297,8 +200,9 @@ static enum base_status compare_image(
         status = prg_psoc6_read_toc2(device->chip, &toc2, err);
     }
     if (status == BASE_OK) {
+        /* Where boards are restricted the table of contents is the rehearsal's affair. */
         *ret_equal = memcmp(digest, device->image->sha256, sizeof(digest)) == 0 &&
-                     toc2 == PRG_PSOC6_TOC2_OURS;
+                     (toc2 == PRG_PSOC6_TOC2_OURS || device->image->restricts);
     }
     return status;
 }
@@ -337,9 +241,9 @@ static enum base_status open_mailbox(struct lpa_device *device, struct base_err 
 
 /* One mailbox command. A cut answer is asked for again: the device knows the sequence number and
  * does nothing twice. */
-static enum base_status command(struct lpa_device *device, uint32_t number, const uint8_t *payload,
-    size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status, uint8_t *ret_answer,
-    struct base_err *err)
+enum base_status lpa_device_command(struct lpa_device *device, uint32_t number,
+    const uint8_t *payload, size_t length, uint32_t timeout_ms, size_t size, uint32_t *ret_status,
+    uint8_t *ret_answer, struct base_err *err)
 {
     struct base_err cause = { 0 };
     if (device->mailbox == NULL) {
@@ -361,7 +265,7 @@ static enum base_status command(struct lpa_device *device, uint32_t number, cons
         }
         if (strcmp(cause.code, "unknown") != 0 || try == TRIES_MAX ||
             prg_link_resync(device->link, NULL) != BASE_OK) {
-            return at_site(device, &cause, err);
+            return lpa_device_at_site(device, &cause, err);
         }
     }
 }
@@ -378,7 +282,7 @@ static enum base_status take_hello(
     uint8_t bytes[PROTO_HELLO_SIZE];
     uint32_t answer = 0;
     enum base_status status =
-        command(device, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes), &answer, bytes, err);
+        lpa_device_command(device, PROTO_CMD_HELLO, NULL, 0, 0, sizeof(bytes), &answer, bytes, err);
     if (status != BASE_OK) {
         return status;
     }
@@ -392,24 +296,47 @@ static enum base_status take_hello(
                      "the device's hello is malformed: %s", proto_status_text(decoded));
 }
 
+/* No mailbox: where every access port refuses too, the board is locked, and its id is its label's
+ * affair. */
+static enum base_status silent_board(
+    struct lpa_device *device, const struct base_err *cause, struct base_err *err)
+{
+    if (prg_psoc6_lock_check(device->chip, ATTACH_MS, NULL) != BASE_OK) {
+        if (err != NULL && err->status == BASE_OK) {
+            *err = *cause;
+        }
+        return cause->status;
+    }
+    (void)base_err_set(err, BASE_E_LOCKED, "SWD", 0,
+        "the debug port answers and every access port refuses: this board is locked, or dead, and "
+        "says no more who it is");
+    base_err_set_code(err, "port_locked");
+    return BASE_E_LOCKED;
+}
+
 static enum base_status examine_closed(
     struct lpa_device *device, struct lpa_exam *ret_exam, struct base_err *err)
 {
     struct proto_hello hello;
     /* Names a chip of another kind by its debug port, and a silent line. */
-    enum base_status status = prg_psoc6_attach(device->chip, ACQUIRE_MS, err);
+    enum base_status status = prg_psoc6_attach(device->chip, ATTACH_MS, err);
     if (status == BASE_OK) {
-        status = open_mailbox(device, err);
-    }
-    if (status == BASE_OK) {
-        status = take_hello(device, &hello, err);
+        struct base_err cause = { 0 };
+        status = open_mailbox(device, &cause);
+        if (status == BASE_OK) {
+            status = take_hello(device, &hello, &cause);
+        }
+        if (status != BASE_OK) {
+            return silent_board(device, &cause, err);
+        }
     }
     if (status != BASE_OK) {
         return status;
     }
     struct lpa_exam exam = { .silicon_id = hello.silicon_id,
         .lifecycle = (enum proto_lifecycle)hello.lifecycle,
-        .vault_written = hello.vault_state != PROTO_VAULT_EMPTY };
+        .vault_written = hello.vault_state != PROTO_VAULT_EMPTY,
+        .closed = true };
     memcpy(exam.chip_id, hello.chip_id, sizeof(exam.chip_id));
     exam.image_equal = memcmp(hello.bootloader_hash, device->image->sha256, 32) == 0;
     *ret_exam = exam;
@@ -443,12 +370,12 @@ static enum base_status op_examine(void *user, struct lpa_exam *ret_exam, struct
     if (status == BASE_OK) {
         lpa_probe_of(prg_link_probe(device->link), &ret_exam->probe);
     }
-    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+    return status == BASE_OK ? BASE_OK : lpa_device_at_site(device, &cause, err);
 }
 
 /* --- program --- */
 
-static enum base_status must_acquire(struct lpa_device *device, struct base_err *err)
+enum base_status lpa_device_must_acquire(struct lpa_device *device, struct base_err *err)
 {
     enum prg_psoc6_acquire outcome = PRG_PSOC6_SILENT;
     if (device->acquired) {
@@ -469,7 +396,7 @@ static enum base_status op_program(void *user, struct base_err *err)
     struct lpa_device *device = user;
     struct base_err cause = { 0 };
     enum prg_psoc6_change change = PRG_PSOC6_UNCHANGED;
-    enum base_status status = must_acquire(device, &cause);
+    enum base_status status = lpa_device_must_acquire(device, &cause);
     if (status == BASE_OK) {
         status = prg_psoc6_check_image(device->chip, &device->image->program, &cause);
     }
@@ -477,21 +404,21 @@ static enum base_status op_program(void *user, struct base_err *err)
         status =
             prg_psoc6_program(device->chip, &device->image->program, NULL, NULL, &change, &cause);
     }
-    if (status == BASE_OK) {
+    if (status == BASE_OK && !device->image->restricts) {
         status = prg_psoc6_write_toc2(device->chip, &change, &cause);
     }
-    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+    return status == BASE_OK ? BASE_OK : lpa_device_at_site(device, &cause, err);
 }
 
 static enum base_status op_verify(void *user, bool *ret_equal, struct base_err *err)
 {
     struct lpa_device *device = user;
     struct base_err cause = { 0 };
-    enum base_status status = must_acquire(device, &cause);
+    enum base_status status = lpa_device_must_acquire(device, &cause);
     if (status == BASE_OK) {
         status = compare_image(device, ret_equal, &cause);
     }
-    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+    return status == BASE_OK ? BASE_OK : lpa_device_at_site(device, &cause, err);
 }
 
 /* --- mailbox --- */
@@ -528,7 +455,7 @@ static enum base_status op_boot(void *user, struct base_err *err)
     if (status == BASE_OK) {
         status = open_fresh_mailbox(device, &cause);
     }
-    return status == BASE_OK ? BASE_OK : at_site(device, &cause, err);
+    return status == BASE_OK ? BASE_OK : lpa_device_at_site(device, &cause, err);
 }
 
 static enum base_status op_hello(void *user, struct proto_hello *ret_hello, struct base_err *err)
@@ -540,7 +467,7 @@ static enum base_status op_statement(void *user, const uint8_t authority_key_id[
     uint8_t ret_statement[PROTO_STATEMENT_SIZE], struct base_err *err)
 {
     uint32_t answer = 0;
-    enum base_status status = command(user, PROTO_CMD_STATEMENT, authority_key_id,
+    enum base_status status = lpa_device_command(user, PROTO_CMD_STATEMENT, authority_key_id,
         PROTO_KEY_ID_SIZE, STATEMENT_MS, PROTO_STATEMENT_SIZE, &answer, ret_statement, err);
     if (status == BASE_OK && answer != PROTO_OK) {
         return refused(answer, "to make a statement", err);
@@ -548,17 +475,24 @@ static enum base_status op_statement(void *user, const uint8_t authority_key_id[
     return status;
 }
 
+static enum base_status op_zeroise(void *user, const uint8_t *envelope, size_t length,
+    uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
+{
+    return lpa_device_command(user, PROTO_CMD_ZEROISE, envelope, length, INSTALL_MS,
+        PROTO_RECEIPT_SIZE, ret_status, ret_receipt, err);
+}
+
 static enum base_status op_install(void *user, const uint8_t *envelope, size_t length,
     uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
 {
-    return command(user, PROTO_CMD_INSTALL, envelope, length, INSTALL_MS, PROTO_RECEIPT_SIZE,
-        ret_status, ret_receipt, err);
+    return lpa_device_command(user, PROTO_CMD_INSTALL, envelope, length, INSTALL_MS,
+        PROTO_RECEIPT_SIZE, ret_status, ret_receipt, err);
 }
 
 static enum base_status op_receipt(
     void *user, uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
 {
-    return command(
+    return lpa_device_command(
         user, PROTO_CMD_RECEIPT, NULL, 0, 0, PROTO_RECEIPT_SIZE, ret_status, ret_receipt, err);
 }
 
@@ -566,7 +500,7 @@ static enum base_status op_self_test(
     void *user, uint8_t ret_join_request[PROTO_JOIN_REQUEST_SIZE], struct base_err *err)
 {
     uint32_t answer = 0;
-    enum base_status status = command(user, PROTO_CMD_SELF_TEST, NULL, 0, INSTALL_MS,
+    enum base_status status = lpa_device_command(user, PROTO_CMD_SELF_TEST, NULL, 0, INSTALL_MS,
         PROTO_JOIN_REQUEST_SIZE, &answer, ret_join_request, err);
     if (status == BASE_OK && answer != PROTO_OK) {
         return refused(answer, "the self-test", err);
@@ -583,5 +517,16 @@ const struct lpa_device_ops lpa_device_job_ops = {
     .statement = op_statement,
     .install = op_install,
     .receipt = op_receipt,
+    .plan = lpa_device_plan,
+    .rehearse = lpa_device_rehearse,
+    .check_rehearsed = lpa_device_check_rehearsed,
+    .restrict_port = lpa_device_restrict,
+    .check_restricted = lpa_device_check_restricted,
+    .seal = lpa_device_seal,
+    .check_sealed = lpa_device_check_sealed,
+    .zeroise = op_zeroise,
+    .lock = lpa_device_lock,
+    .reset = lpa_device_reset,
+    .check_locked = lpa_device_check_locked,
     .self_test = op_self_test,
 };

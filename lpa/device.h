@@ -11,6 +11,7 @@
 #include "lpa/job.h"
 #include "programmer/image.h"
 #include "programmer/link.h"
+#include "programmer/psoc6_secure.h"
 
 /** The device image of a lot, from a file. */
 struct lpa_image {
@@ -19,6 +20,9 @@ struct lpa_image {
     struct prg_image program;
     uint8_t sha256[32];
     uint8_t authority_key_id[2][PROTO_KEY_ID_SIZE]; /**< zeros: slot empty */
+    bool have_key;                                  /**< the target below is there */
+    struct prg_psoc6_target target; /**< where boards shall end that are restricted */
+    bool restricts;                 /**< the lot restricts its boards */
 };
 
 /** BASE_E_CORRUPT: not a whole device image; BASE_E_VERIFY code "image_unbound": not sealed for an
@@ -27,6 +31,15 @@ BASE_MUST_CHECK
 enum base_status lpa_image_load(
     const char *path, struct lpa_image *ret_image, struct base_err *err);
 void lpa_image_done(struct lpa_image *image);
+
+/** Take the image's public key (ROM format) from a file, and make the target of both. As
+ * prg_psoc6_target_make(); BASE_E_NOTFOUND, BASE_E_IO. */
+BASE_MUST_CHECK
+enum base_status lpa_image_load_key(
+    const char *path, struct lpa_image *image, struct base_err *err);
+
+/** What permit and lot are compared with. */
+void lpa_image_local(const struct lpa_image *image, struct lpa_local *ret_local);
 
 struct lpa_device;
 

@@ -39,6 +39,15 @@
     X(INSTALL_FAIL, "key.install.fail")                                                            \
     X(SELF_TEST, "device.selftest")                                                                \
     X(UNIT_RESULT, "unit.result")                                                                  \
+    X(REHEARSE, "rehearse")                                                                        \
+    X(FUSE_PLAN, "fuse.plan")                                                                      \
+    X(FUSE_BLOW, "fuse.blow")                                                                      \
+    X(RESTRICT, "restrict")                                                                        \
+    X(LOCK_BEGIN, "lock.begin")                                                                    \
+    X(LOCK_DONE, "lock.done")                                                                      \
+    X(LOCK_UNKNOWN, "lock.unknown")                                                                \
+    X(REWORK, "rework")                                                                            \
+    X(ZEROISE, "zeroise")                                                                          \
     X(SCRAP, "scrap")                                                                              \
     X(LOG_GAP, "log.gap")                                                                          \
     X(FAULT, "fault")
@@ -68,6 +77,7 @@ struct lpa_event {
     const char *lifecycle;
     const char *trust;                /**< "tofu", "manifest", "attested" */
     const char *grant_id;             /**< 32 hex digits */
+    const char *permit_id;            /**< what allows an irreversible act */
     const uint8_t *chip_id;           /**< 8 bytes */
     const uint8_t *dev_eui;           /**< 8 bytes */
     const uint8_t *join_eui;          /**< 8 bytes */
@@ -76,6 +86,7 @@ struct lpa_event {
     const uint8_t *statement_sha256;  /**< 32 bytes: what a grant is asked for */
     const uint8_t *envelope_sha256;   /**< 32 bytes */
     const uint8_t *receipt_sha256;    /**< 32 bytes */
+    const uint8_t *record_sha256;     /**< 32 bytes: signed record, as registered */
     uint32_t bootloader_version;
     uint32_t key_version; /**< 0 = none */
 };

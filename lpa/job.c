@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest legal way (old bootloader, receipt, program, rework) takes 16 rows. */
+/* The longest legal way (old bootloader, receipt, program, restrict, rework, lock) takes 24 rows.
+ */
 #define STEPS_MAX 32U
 
 /* What is still open after these tries goes to the operator as UNKNOWN. */
@@ -42,47 +43,76 @@ enum base_status lpa_job_refuse(
     return status;
 }
 
-enum base_status lpa_job_admit(
-    const struct auth_lot *lot, const uint8_t image_sha256[32], struct base_err *err)
+/* One sentence for every file that is not the lot's. */
+static enum base_status differs(const struct auth_lot *lot, const char *code, const char *what,
+    const uint8_t *wanted, const uint8_t *got, size_t length, struct base_err *err)
 {
-    if (lot->closed) {
-        return lpa_job_refuse(err, BASE_E_DENIED, "lot_closed",
-            "lot %s is closed; ask the KMS operator for an open lot", lot->id);
+    char wanted_text[65];
+    char got_text[65];
+    if (memcmp(wanted, got, length) == 0) {
+        return BASE_OK;
     }
+    base_hex_encode(wanted, length, wanted_text);
+    base_hex_encode(got, length, got_text);
+    return lpa_job_refuse(err, BASE_E_VERIFY, code,
+        "lot %s is for the %s %s, but the file's is %s; give the lot's own", lot->id, what,
+        wanted_text, got_text);
+}
+
+static enum base_status admit_policies(const struct auth_lot *lot, struct base_err *err)
+{
+    bool secure = lot->restrict_policy == AUTH_RESTRICT_SECURE;
     if (strcmp(lot->chip, "psoc6-ble2") != 0) {
         return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_chip",
             "lot %s is for chip type %s, which this version does not know; psoc6-ble2 is the one "
             "it works with",
             lot->id, lot->chip);
     }
-    if (lot->restrict_policy != AUTH_RESTRICT_NONE) {
-        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_restrict",
-            "lot %s demands restricted debug ports, which this version cannot do; nothing was "
-            "touched; use a lot with restrict none",
-            lot->id);
-    }
-    if (lot->lock_policy != AUTH_LOCK_NONE) {
+    if (lot->lock_policy == AUTH_LOCK_DARK) {
         return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_lock",
-            "lot %s demands a locked port, which this version cannot do; nothing was touched; use "
-            "a lot with lock none",
+            "lot %s demands dark pins, which this version cannot do; nothing was touched; use a "
+            "lot with lock none or aps",
             lot->id);
     }
-    if (lot->trust != AUTH_TRUST_TOFU && lot->trust != AUTH_TRUST_MANIFEST) {
+    if (lot->lock_policy != AUTH_LOCK_NONE && !secure) {
+        return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_lock",
+            "lot %s demands a locked port on boards that are not restricted, which locks nothing; "
+            "nothing was touched",
+            lot->id);
+    }
+    if (lot->trust == AUTH_TRUST_ATTESTED && !secure) {
         return lpa_job_refuse(err, BASE_E_UNSUPPORTED, "lot_trust",
-            "lot %s demands attested devices, which this version cannot do; nothing was touched; "
-            "use a tofu or manifest lot",
+            "lot %s demands attested devices without restricted ports, which attests nothing; "
+            "nothing was touched",
             lot->id);
-    }
-    if (memcmp(lot->image_sha256, image_sha256, sizeof(lot->image_sha256)) != 0) {
-        char wanted[65];
-        char got[65];
-        base_hex_encode(lot->image_sha256, 32, wanted);
-        base_hex_encode(image_sha256, 32, got);
-        return lpa_job_refuse(err, BASE_E_VERIFY, "image_differs",
-            "lot %s is for the image with SHA-256 %s, but the file's is %s; give the lot's image",
-            lot->id, wanted, got);
     }
     return BASE_OK;
+}
+
+enum base_status lpa_job_admit(
+    const struct auth_lot *lot, const struct lpa_local *local, struct base_err *err)
+{
+    if (lot->closed) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "lot_closed",
+            "lot %s is closed; ask the KMS operator for an open lot", lot->id);
+    }
+    enum base_status status = admit_policies(lot, err);
+    if (status == BASE_OK) {
+        status = differs(lot, "image_differs", "image with SHA-256", lot->image_sha256,
+            local->image_sha256, sizeof(lot->image_sha256), err);
+    }
+    if (status != BASE_OK || lot->restrict_policy != AUTH_RESTRICT_SECURE) {
+        return status;
+    }
+    if (!local->have_key) {
+        return lpa_job_refuse(err, BASE_E_ARG, "key_missing",
+            "lot %s restricts its boards: give the image's public key with --image-key", lot->id);
+    }
+    status = differs(lot, "key_differs", "image key with SHA-256", lot->key_sha256,
+        local->key_sha256, sizeof(lot->key_sha256), err);
+    return status == BASE_OK ? differs(lot, "hash_differs", "SECURE_HASH", lot->secure_hash,
+                                   local->secure_hash, sizeof(local->secure_hash), err)
+                             : status;
 }
 
 void lpa_job_init(struct lpa_job *job, const struct lpa_job_io *io, const struct lpa_job_opts *opts)
@@ -254,6 +284,9 @@ static enum lpa_job_next run_act(struct lpa_job *job, struct base_err *err)
     }
     job->steps_done++;
     job->at_check = true;
+    if (step->announce != NULL) {
+        step->announce(job);
+    }
     if (journal(job, step->id, LPA_PHASE_DO, err) != BASE_OK || step->act(job, err) != BASE_OK) {
         return stop(job, step->id, err);
     }
@@ -280,10 +313,19 @@ enum lpa_job_next lpa_job_step(struct lpa_job *job)
     return job->at_check ? run_check(job, &err) : run_act(job, &err);
 }
 
+bool lpa_job_owes(const struct lpa_unit *unit)
+{
+    bool receipt = unit->state == LPA_STATE_INSTALLED && unit->receipt_length != 0;
+    return receipt || lpa_job_owes_lock(unit);
+}
+
 enum base_status lpa_job_settle(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
 {
-    if (unit->state != LPA_STATE_INSTALLED || unit->receipt_length == 0) {
+    if (lpa_job_owes_lock(unit)) {
+        return lpa_job_settle_lock(io, unit, err);
+    }
+    if (!lpa_job_owes(unit)) {
         return BASE_OK;
     }
     struct auth_confirmation confirmation = { 0 };

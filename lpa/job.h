@@ -16,10 +16,12 @@
  */
 
 #include "auth/kms_client.h"
+#include "auth/record.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "device-fw/protocol/messages.h"
 #include "lpa/event.h"
+#include "lpa/permit.h"
 #include "lpa/unit.h"
 
 /** What the first look at a board shows. */
@@ -30,7 +32,18 @@ struct lpa_exam {
     bool image_equal;   /**< digest on the chip equals the lot's image */
     bool vault_written; /**< at least one of the two vault homes is not erased */
     struct lpa_probe probe;
+    bool closed; /**< seen through the mailbox: the port gives nothing else */
 };
+
+/** What is still to be done before the chip is restricted, in words: the dry run shows it. */
+struct lpa_plan {
+    uint32_t bits;   /**< fuse bits to blow, the lifecycle's included */
+    char names[512]; /**< which, or as many of them as fit, in the order of blowing */
+    char *list;      /**< one name a line; the caller frees it */
+};
+
+/** Free what a plan holds; accepts NULL and a zeroed object. */
+void lpa_plan_done(struct lpa_plan *plan);
 
 /**
  * The board at one site. Device refusals are BASE_E_TARGET with domain "device" and the enum
@@ -54,6 +67,33 @@ struct lpa_device_ops {
     /** @p ret_status PROTO_OK comes with a receipt. */
     enum base_status (*receipt)(void *user, uint32_t *ret_status,
         uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+    /** Which fuse bits are not yet what the lot demands. Reads only. */
+    enum base_status (*plan)(void *user, struct lpa_plan *ret_plan, struct base_err *err);
+    /** Public key and table of contents to supervisory flash, reset, let ROM and bootloader prove
+     * the image while every mistake can still be mended. Fuses are left alone. */
+    enum base_status (*rehearse)(void *user, const struct prg_permit *permit, struct base_err *err);
+    enum base_status (*check_rehearsed)(void *user, struct base_err *err);
+    /** Blow every fuse but the last: hash, DEAD and SECURE restrictions. Goes on where it was cut.
+     */
+    enum base_status (*restrict_port)(
+        void *user, const struct prg_permit *permit, struct base_err *err);
+    /** Read back what the signed record says. */
+    enum base_status (*check_restricted)(
+        void *user, struct auth_record *ret_record, struct base_err *err);
+    /** Blow the life cycle fuse, then reset. */
+    enum base_status (*seal)(void *user, const struct prg_permit *permit, struct base_err *err);
+    /** The port shows exactly the mailbox. */
+    enum base_status (*check_sealed)(void *user, struct base_err *err);
+    /** As install, for an envelope of purpose zeroise. */
+    enum base_status (*zeroise)(void *user, const uint8_t *envelope, size_t length,
+        uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+    /** @p ret_status PROTO_OK and PROTO_ALREADY come with the answer. */
+    enum base_status (*lock)(void *user, const struct prg_permit *permit, uint32_t *ret_status,
+        uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE], struct base_err *err);
+    /** Reset a chip that was told to lock. */
+    enum base_status (*reset)(void *user, struct base_err *err);
+    /** The debug port answers and every access port refuses. A silent one is an error, no proof. */
+    enum base_status (*check_locked)(void *user, struct base_err *err);
     /** Uses up one DevNonce. */
     enum base_status (*self_test)(
         void *user, uint8_t ret_join_request[PROTO_JOIN_REQUEST_SIZE], struct base_err *err);
@@ -67,8 +107,16 @@ struct lpa_kms_ops {
         const struct auth_intent *intent, struct auth_grant *ret_grant, struct base_err *err);
     enum base_status (*confirm)(void *user, const char *grant_id, const uint8_t *receipt,
         size_t length, struct auth_confirmation *ret_confirmation, struct base_err *err);
-    enum base_status (*register_unit)(
-        void *user, const uint8_t *statement, size_t length, struct base_err *err);
+    /** @p record is the signed record as text, NULL where the lot wants none. */
+    enum base_status (*register_unit)(void *user, const uint8_t *statement, size_t length,
+        const char *record, struct base_err *err);
+    /** The permit for this lot and chip, verified; asked for again before every irreversible act.
+     */
+    enum base_status (*permit)(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+        struct lpa_permit *ret_permit, struct base_err *err);
+    /** Hand in the lock answer. */
+    enum base_status (*lock)(void *user, const char *grant_id, const uint8_t *answer, size_t length,
+        struct base_err *err);
 };
 
 /** Durable memory of the station; `put` returns only when the row survives a power cut. */
@@ -98,6 +146,10 @@ struct lpa_log_ops {
     /** Durable, checkpointed and cosigned when it returns. */
     enum base_status (*intent)(void *user, const struct lpa_event *event,
         struct lpa_intent *ret_intent, struct base_err *err);
+    /** Add lot, station, tester and time to a record and sign it with the log's key, into
+     * LPA_RECORD_MAX bytes. */
+    enum base_status (*sign_record)(void *user, const struct auth_record *record, char *ret_note,
+        size_t *ret_length, struct base_err *err);
 };
 
 struct lpa_job_io {
@@ -145,11 +197,15 @@ struct lpa_job {
     struct proto_statement statement;
     struct auth_grant grant;
     struct auth_confirmation confirmation;
+    struct lpa_permit permit;
+    struct auth_record record; /**< what was read back before the last fuse */
     uint8_t join_request[PROTO_JOIN_REQUEST_SIZE];
     struct lpa_failure failure;
     /* Facts the step table reads; each is set by one step. */
     bool examined, asked_old, have_hello, have_statement, have_grant, have_receipt, confirmed,
         admitted, registered, work_open, have_join_request, finished;
+    bool rehearsed, restricted, sealed;
+    bool lock_answered, lock_proven, lock_reported;
     bool at_check;       /**< the present step's do is behind us */
     uint8_t step_index;  /**< row of the table, valid while at_check */
     uint8_t steps_done;  /**< bounded: a job always ends */
@@ -160,15 +216,20 @@ struct lpa_job {
  * May this station work this lot at all? Asked before any board is touched.
  *
  * @return BASE_OK
- *         BASE_E_UNSUPPORTED  the lot wants attestation, restriction, a lock or a chip that this
- *                             version cannot do; code "lot_restrict", "lot_lock", "lot_trust",
- *                             "lot_chip"
- *         BASE_E_VERIFY       the image is not the lot's; code "image_differs"
+ *         BASE_E_UNSUPPORTED  the lot wants a lock or a chip that this version cannot do, or an
+ *                             impossible combination; code "lot_lock", "lot_trust", "lot_chip"
+ *         BASE_E_VERIFY       a file is not the lot's; code "image_differs", "key_differs",
+ *                             "hash_differs"
+ *         BASE_E_ARG          the lot restricts and the image's public key was not given; code
+ *                             "key_missing"
  *         BASE_E_DENIED       the lot is closed; code "lot_closed"
  */
 BASE_MUST_CHECK
 enum base_status lpa_job_admit(
-    const struct auth_lot *lot, const uint8_t image_sha256[32], struct base_err *err);
+    const struct auth_lot *lot, const struct lpa_local *local, struct base_err *err);
+
+/** The acts that boards of the lot need at this stage; 0: no permit. */
+uint32_t lpa_job_acts(const struct auth_lot *lot, enum lpa_stage stage);
 
 /** @p io is borrowed for the life of the job. */
 void lpa_job_init(
@@ -192,14 +253,29 @@ enum lpa_step_id lpa_job_at(const struct lpa_job *job);
 /** Sort a failure into kind, permanence and next action; also used for failures outside jobs. */
 void lpa_failure_classify(struct lpa_failure *failure);
 
+/** True when the journal row owes the KMS a receipt or a lock answer. */
+bool lpa_job_owes(const struct lpa_unit *unit);
+
 /**
- * Hand in a receipt that the journal still owes the KMS, board present or not.
+ * Hand in a receipt or lock answer that the journal still owes the KMS, board present or not.
  *
- * @param unit  journal row in state INSTALLED; updated and journaled
- * @return as the KMS's confirm; BASE_OK also where the unit owes nothing
+ * @param unit  journal row; updated and journaled
+ * @return as the KMS's confirm or lock; BASE_OK also where the unit owes nothing
  */
 BASE_MUST_CHECK
 enum base_status lpa_job_settle(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
+
+/**
+ * End "lock unknown" as a person says: the board at the io's device is the one with this label.
+ * It is reset, and its port must be seen closed.
+ *
+ * @param unit  journal row whose lock is begun, or answered and not seen; updated and journaled
+ * @return BASE_OK; BASE_E_DENIED code "nothing_to_settle", "not_locked", "permit_act";
+ *         BASE_E_EXPIRED; as the device's check_locked and the KMS's lock
+ */
+BASE_MUST_CHECK
+enum base_status lpa_job_settle_by_label(const struct lpa_job_io *io,
+    const struct lpa_permit *permit, struct lpa_unit *unit, struct base_err *err);
 
 #endif

@@ -30,6 +30,7 @@ struct by_number {
 #define LOG_IN_AGAIN "Log in again with lpa-provision login, then run the board again."
 #define SET_ASIDE    "Mark the board as bad and set it aside."
 #define ASK_OPERATOR "Stop the lot and ask the KMS operator."
+#define ASK_PERMIT   "Ask the KMS operator for a permit for this lot (lpa-kms permit add)."
 #define RUN_AGAIN    "Run the board again."
 
 static const struct by_code codes[] = {
@@ -44,6 +45,32 @@ static const struct by_code codes[] = {
     { "swd_silent",
         { ERROR_AGAIN, "Seat the board, check its power and the cable, then run it again." } },
     { "port_closed", { ERROR_FOREVER, "Set the board aside: its port is closed already." } },
+    { "port_locked",
+        { ERROR_FOREVER, "Put the board back among the finished ones; if lpa-provision status "
+                         "shows units whose lock is unknown, settle the one on its label with "
+                         "lpa-provision unit settle." } },
+    { "lock_unknown", { LPA_RESULT_UNKNOWN, false,
+                          "Run the board again; if it then says nothing any more, it is "
+                          "locked: lpa-provision unit settle." } },
+    { "lock_answer_wrong", { FAIL_FOREVER, SET_ASIDE } },
+    { "port_open", { FAIL_FOREVER, SET_ASIDE } },
+    { "fuse_foreign", { FAIL_FOREVER, SET_ASIDE } },
+    { "not_restricted",
+        { ERROR_FOREVER, "Have the board personalised first: lpa-provision personalise at the "
+                         "personalisation station." } },
+    { "vault_exposed", { FAIL_FOREVER, SET_ASIDE } },
+    { "vault_not_blank", { FAIL_FOREVER, SET_ASIDE } },
+    { "record_lost",
+        { FAIL_FOREVER, "Run the board at the station that restricted it; if that one has no "
+                        "record either, set the board aside: it gets no keys." } },
+    { "supply", { ERROR_FOREVER, "Use a probe that can supply 2.5 V, which fuses need." } },
+    { "permit", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_missing", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_revoked", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_expired", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_act", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_lot", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_differs", { ERROR_FOREVER, ASK_PERMIT } },
     { "no_mailbox",
         { FAIL_AGAIN, "Run the board once more; if its bootloader stays silent, set it aside." } },
     { "unattended_refused",

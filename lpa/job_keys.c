@@ -161,6 +161,12 @@ enum base_status lpa_do_register(struct lpa_job *job, struct base_err *err)
     base_sha256(job->unit.statement, job->unit.statement_length, hash);
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_DEVICE_REGISTER);
     event.statement_sha256 = hash;
+    const char *record = job->unit.record_length != 0 ? job->unit.record : NULL;
+    uint8_t record_hash[BASE_SHA256_BYTES];
+    if (record != NULL) {
+        base_sha256(record, job->unit.record_length, record_hash);
+        event.record_sha256 = record_hash;
+    }
     enum base_status status = lpa_job_log(job, &event, err);
     if (status != BASE_OK) {
         return status;
@@ -170,7 +176,7 @@ enum base_status lpa_do_register(struct lpa_job *job, struct base_err *err)
     do {
         base_err_clear(&cause);
         status = job->io->kms->register_unit(
-            job->io->kms_user, job->unit.statement, job->unit.statement_length, &cause);
+            job->io->kms_user, job->unit.statement, job->unit.statement_length, record, &cause);
     } while (lpa_job_again(job, &cause, &tries));
     return status == BASE_OK ? BASE_OK : pass_on(err, &cause);
 }

@@ -9,7 +9,7 @@
 /* Family 0x100 (PSoC 6 BLE-2 die) in the upper half of the silicon id (TRM 002-18176, CPUSS). */
 #define FAMILY_BLE2 0x100U
 
-static void raise_state(struct lpa_job *job, enum lpa_state state)
+void lpa_job_raise(struct lpa_job *job, enum lpa_state state)
 {
     if (job->unit.state < state) {
         job->unit.state = state;
@@ -94,10 +94,17 @@ static enum base_status check_examine(struct lpa_job *job, struct base_err *err)
 
 /* --- boot: start the bootloader that is there and listen to it --- */
 
+/* The lot restricts, and this board is not restricted: its bootloader would make no key. */
+static bool port_is_open(const struct lpa_job *job)
+{
+    return job->lot.restrict_policy == AUTH_RESTRICT_SECURE && !job->exam.closed;
+}
+
 static bool due_boot(const struct lpa_job *job)
 {
-    bool old_to_ask = job->exam.vault_written && !job->asked_old;
-    return !job->have_hello && (job->exam.image_equal || old_to_ask);
+    bool old_to_ask = !job->exam.image_equal && job->exam.vault_written && !job->asked_old;
+    bool ready = job->exam.image_equal && !port_is_open(job);
+    return !job->have_hello && (ready || old_to_ask);
 }
 
 static enum base_status do_boot(struct lpa_job *job, struct base_err *err)
@@ -128,7 +135,7 @@ static enum base_status check_boot(struct lpa_job *job, struct base_err *err)
             "the bootloader's start-up check says: %s", proto_status_text(job->hello.health));
         return BASE_E_TARGET;
     }
-    raise_state(job, LPA_STATE_PROGRAMMED);
+    lpa_job_raise(job, LPA_STATE_PROGRAMMED);
     return BASE_OK;
 }
 
@@ -136,7 +143,8 @@ static enum base_status check_boot(struct lpa_job *job, struct base_err *err)
 
 static bool due_admit(const struct lpa_job *job)
 {
-    bool nothing_to_ask = !job->exam.image_equal && (job->asked_old || !job->exam.vault_written);
+    bool nothing_to_ask =
+        job->exam.image_equal ? port_is_open(job) : job->asked_old || !job->exam.vault_written;
     return !job->admitted && (job->have_hello || nothing_to_ask);
 }
 
@@ -145,6 +153,28 @@ static enum base_status do_admit(struct lpa_job *job, struct base_err *err)
     (void)job;
     (void)err;
     return BASE_OK;
+}
+
+static enum base_status refuse_open(struct lpa_job *job, struct base_err *err)
+{
+    if (!lpa_job_restricts(job)) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "not_restricted",
+            "this board's debug port is open, and lot %s takes none but restricted ones",
+            job->lot.id);
+    }
+    if (job->exam.vault_written) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "vault_exposed",
+            "this board's vault was written while its port was open, so its keys may be known");
+    }
+    return BASE_OK;
+}
+
+/* Nobody can read a restricted board again: without its record it stays without keys. */
+static bool record_is_lost(const struct lpa_job *job)
+{
+    return job->opts.stage == LPA_STAGE_PERSONALISE && job->lot.trust == AUTH_TRUST_ATTESTED &&
+           job->exam.closed && job->unit.record_length == 0 &&
+           job->known.state != AUTH_UNIT_REGISTERED;
 }
 
 static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
@@ -166,9 +196,16 @@ static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
             "this chip is open or confirmed in lot %s", job->known.lot);
     }
     bool holds_keys = job->have_hello && job->hello.vault_state >= PROTO_VAULT_COMMITTED;
+    if (port_is_open(job)) {
+        return refuse_open(job, err);
+    }
     if (job->opts.stage == LPA_STAGE_PERSONALISE && holds_keys) {
         return lpa_job_refuse(err, BASE_E_DENIED, "already_provisioned",
             "this chip holds root keys already, so it is past personalisation");
+    }
+    if (record_is_lost(job)) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "record_lost",
+            "this board is restricted, but this station has no record of what it read before");
     }
     return BASE_OK;
 }
@@ -180,6 +217,13 @@ static enum base_status check_admit(struct lpa_job *job, struct base_err *err)
         return status;
     }
     job->admitted = true;
+    bool known = job->opts.stage == LPA_STAGE_PERSONALISE &&
+                 job->known.state == AUTH_UNIT_REGISTERED && job->unit.record_length == 0 &&
+                 job->exam.closed;
+    if (known) { /* another station did it; its record is the KMS's */
+        job->registered = true;
+        lpa_job_raise(job, LPA_STATE_PERSONALISED);
+    }
     return BASE_OK;
 }
 
@@ -218,7 +262,7 @@ static enum base_status check_program(struct lpa_job *job, struct base_err *err)
     }
     job->exam.image_equal = true;
     job->have_hello = false;
-    raise_state(job, LPA_STATE_PROGRAMMED);
+    lpa_job_raise(job, LPA_STATE_PROGRAMMED);
     return BASE_OK;
 }
 
@@ -260,6 +304,13 @@ static enum base_status check_statement(struct lpa_job *job, struct base_err *er
         return lpa_job_refuse(err, BASE_E_VERIFY, "wrong_authority",
             "the statement is made for another provisioning authority than the lot's");
     }
+    static const uint8_t required[] = PROTO_RESTRICT_REQUIRED;
+    bool secure = statement->lifecycle == PROTO_LIFECYCLE_SECURE &&
+                  memcmp(statement->restrictions, required, sizeof(required)) == 0;
+    if (job->lot.restrict_policy == AUTH_RESTRICT_SECURE && !secure) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "not_restricted",
+            "the chip says that its port is not restricted as lot %s demands", job->lot.id);
+    }
     if ((statement->flags & PROTO_FLAG_LAB) != 0 && !job->lot.development) {
         return lpa_job_refuse(err, BASE_E_DENIED, "lab_refused",
             "the bootloader is a lab build, which lot %s does not take", job->lot.id);
@@ -285,8 +336,34 @@ static enum base_status check_identify(struct lpa_job *job, struct base_err *err
         return status;
     }
     job->have_statement = true;
-    raise_state(job, LPA_STATE_IDENTIFIED);
+    lpa_job_raise(job, LPA_STATE_IDENTIFIED);
     return BASE_OK;
+}
+
+/* --- self-test: before a lock, after which nothing answers --- */
+
+static bool due_self_test(const struct lpa_job *job)
+{
+    return job->opts.self_test && job->opts.stage == LPA_STAGE_PROVISION && job->admitted &&
+           job->have_hello && job->confirmed && !job->work_open && !job->have_join_request &&
+           job->unit.state != LPA_STATE_ZEROISED;
+}
+
+static enum base_status do_self_test(struct lpa_job *job, struct base_err *err)
+{
+    return job->io->device->self_test(job->io->device_user, job->join_request, err);
+}
+
+static enum base_status check_self_test(struct lpa_job *job, struct base_err *err)
+{
+    struct lpa_event event = lpa_job_event(job, LPA_EVENT_SELF_TEST);
+    event.result = "ok";
+    event.dev_eui = job->unit.dev_eui;
+    enum base_status status = lpa_job_log(job, &event, err);
+    if (status == BASE_OK) {
+        job->have_join_request = true;
+    }
+    return status;
 }
 
 /* --- finish: the same board, still there, still holding what was confirmed --- */
@@ -300,33 +377,37 @@ static bool due_finish(const struct lpa_job *job)
 
 static enum base_status do_finish(struct lpa_job *job, struct base_err *err)
 {
-    bool wanted = job->opts.self_test && job->opts.stage == LPA_STAGE_PROVISION;
-    if (!wanted || job->have_join_request) {
+    (void)job;
+    (void)err;
+    return BASE_OK;
+}
+
+/* A locked board says nothing more: what was to be seen of it was seen from outside. */
+static enum base_status check_vault(struct lpa_job *job, struct base_err *err)
+{
+    bool zeroised = job->unit.state == LPA_STATE_ZEROISED;
+    enum proto_vault_state wanted = zeroised ? PROTO_VAULT_ZEROISED : PROTO_VAULT_COMMITTED;
+    if (job->lock_reported) {
         return BASE_OK;
     }
-    enum base_status status =
-        job->io->device->self_test(job->io->device_user, job->join_request, err);
-    if (status != BASE_OK) {
+    enum base_status status = lpa_job_same_chip(job, err);
+    if (status != BASE_OK || job->opts.stage != LPA_STAGE_PROVISION ||
+        job->hello.vault_state == wanted) {
         return status;
     }
-    job->have_join_request = true;
-    struct lpa_event event = lpa_job_event(job, LPA_EVENT_SELF_TEST);
-    event.result = "ok";
-    event.dev_eui = job->unit.dev_eui;
-    return lpa_job_log(job, &event, err);
+    return lpa_job_refuse(err, BASE_E_VERIFY, "vault_lost",
+        zeroised
+            ? "the KMS has confirmed that this unit holds no keys, but its vault is in state %u"
+            : "the KMS has confirmed this unit, but its vault holds no root keys (state %u)",
+        job->hello.vault_state);
 }
 
 static enum base_status check_finish(struct lpa_job *job, struct base_err *err)
 {
-    enum base_status status = lpa_job_same_chip(job, err);
+    bool provision = job->opts.stage == LPA_STAGE_PROVISION;
+    enum base_status status = check_vault(job, err);
     if (status != BASE_OK) {
         return status;
-    }
-    bool provision = job->opts.stage == LPA_STAGE_PROVISION;
-    if (provision && job->hello.vault_state != PROTO_VAULT_COMMITTED) {
-        return lpa_job_refuse(err, BASE_E_VERIFY, "vault_lost",
-            "the KMS has confirmed this unit, but its vault holds no root keys (state %u)",
-            job->hello.vault_state);
     }
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_UNIT_RESULT);
     event.result = "ok";
@@ -344,17 +425,24 @@ static enum base_status check_finish(struct lpa_job *job, struct base_err *err)
 }
 
 const struct lpa_step lpa_job_steps[] = {
-    { LPA_STEP_EXAMINE, due_examine, do_examine, check_examine },
-    { LPA_STEP_BOOT, due_boot, do_boot, check_boot },
-    { LPA_STEP_RECEIPT, lpa_due_receipt, lpa_do_receipt, lpa_check_receipt },
-    { LPA_STEP_CONFIRM, lpa_due_confirm, lpa_do_confirm, lpa_check_confirm },
-    { LPA_STEP_ADMIT, due_admit, do_admit, check_admit },
-    { LPA_STEP_PROGRAM, due_program, do_program, check_program },
-    { LPA_STEP_IDENTIFY, due_identify, do_identify, check_identify },
-    { LPA_STEP_REGISTER, lpa_due_register, lpa_do_register, lpa_check_register },
-    { LPA_STEP_GRANT, lpa_due_grant, lpa_do_grant, lpa_check_grant },
-    { LPA_STEP_INSTALL, lpa_due_install, lpa_do_install, lpa_check_install },
-    { LPA_STEP_FINISH, due_finish, do_finish, check_finish },
+    { LPA_STEP_EXAMINE, due_examine, NULL, do_examine, check_examine },
+    { LPA_STEP_BOOT, due_boot, NULL, do_boot, check_boot },
+    { LPA_STEP_RECEIPT, lpa_due_receipt, NULL, lpa_do_receipt, lpa_check_receipt },
+    { LPA_STEP_CONFIRM, lpa_due_confirm, NULL, lpa_do_confirm, lpa_check_confirm },
+    { LPA_STEP_ADMIT, due_admit, NULL, do_admit, check_admit },
+    { LPA_STEP_PROGRAM, due_program, NULL, do_program, check_program },
+    { LPA_STEP_REHEARSE, lpa_due_rehearse, NULL, lpa_do_rehearse, lpa_check_rehearse },
+    { LPA_STEP_RESTRICT, lpa_due_restrict, NULL, lpa_do_restrict, lpa_check_restrict },
+    { LPA_STEP_SEAL, lpa_due_seal, NULL, lpa_do_seal, lpa_check_seal },
+    { LPA_STEP_IDENTIFY, due_identify, NULL, do_identify, check_identify },
+    { LPA_STEP_REGISTER, lpa_due_register, NULL, lpa_do_register, lpa_check_register },
+    { LPA_STEP_GRANT, lpa_due_grant, NULL, lpa_do_grant, lpa_check_grant },
+    { LPA_STEP_INSTALL, lpa_due_install, NULL, lpa_do_install, lpa_check_install },
+    { LPA_STEP_SELF_TEST, due_self_test, NULL, do_self_test, check_self_test },
+    { LPA_STEP_LOCK, lpa_due_lock, lpa_announce_lock, lpa_do_lock, lpa_check_lock },
+    { LPA_STEP_PROVE, lpa_due_prove, NULL, lpa_do_prove, lpa_check_prove },
+    { LPA_STEP_REPORT, lpa_due_report, NULL, lpa_do_report, lpa_check_report },
+    { LPA_STEP_FINISH, due_finish, NULL, do_finish, check_finish },
 };
 
 const size_t lpa_job_step_count = COUNT(lpa_job_steps);

@@ -14,6 +14,8 @@ struct lpa_step {
     enum lpa_step_id id;
     /** May this row act now? Reads facts only. */
     bool (*due)(const struct lpa_job *job);
+    /** Set in the unit what must be durable before the act; NULL: nothing. */
+    void (*announce)(struct lpa_job *job);
     /** Act; safe to repeat. */
     enum base_status (*act)(struct lpa_job *job, struct base_err *err);
     /** Read back and set facts. */
@@ -45,6 +47,65 @@ bool lpa_job_again(const struct lpa_job *job, const struct base_err *cause, unsi
 /** Take a fresh hello and refuse when it is another chip's (rule 1). */
 BASE_MUST_CHECK
 enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err);
+
+/** Let the unit's state go up, never down. */
+void lpa_job_raise(struct lpa_job *job, enum lpa_state state);
+
+/** Does this stage close the port of this lot's boards? */
+bool lpa_job_restricts(const struct lpa_job *job);
+
+/** It does, and this board is still open. */
+bool lpa_job_still_open(const struct lpa_job *job);
+
+/** Have a permit, fresh from the KMS, that allows these acts on this chip now. */
+BASE_MUST_CHECK
+enum base_status lpa_job_need_permit(struct lpa_job *job, uint32_t acts, struct base_err *err);
+
+/** Write an event so that it is durable and cosigned before what it announces is done. */
+BASE_MUST_CHECK
+enum base_status lpa_job_announce(
+    struct lpa_job *job, const struct lpa_event *event, struct base_err *err);
+
+/** Hand in a lock answer that is owed; see lpa_job_settle(). */
+bool lpa_job_owes_lock(const struct lpa_unit *unit);
+BASE_MUST_CHECK
+enum base_status lpa_job_settle_lock(
+    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
+
+/* Rows of lpa/job_secure.c. */
+bool lpa_due_rehearse(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_rehearse(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_rehearse(struct lpa_job *job, struct base_err *err);
+bool lpa_due_restrict(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_restrict(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_restrict(struct lpa_job *job, struct base_err *err);
+bool lpa_due_seal(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_seal(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_seal(struct lpa_job *job, struct base_err *err);
+
+/* Rows of lpa/job_lock.c. */
+bool lpa_due_lock(const struct lpa_job *job);
+void lpa_announce_lock(struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_lock(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_lock(struct lpa_job *job, struct base_err *err);
+bool lpa_due_prove(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_prove(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_prove(struct lpa_job *job, struct base_err *err);
+bool lpa_due_report(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_report(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_report(struct lpa_job *job, struct base_err *err);
 
 /* Rows of lpa/job_keys.c. */
 bool lpa_due_receipt(const struct lpa_job *job);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lpa/journal.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "lpa/journal_row.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +17,9 @@
 #include <unistd.h>
 
 #define APPLICATION_ID  0x4C50414A /* "LPAJ" */
-#define SCHEMA_VERSION  2
+#define SCHEMA_VERSION  3
 #define BUSY_TIMEOUT_MS 3000
+#define SQL_MAX         8192U
 
 /* One write that waits for a commit; lives on the stack of the thread that waits. */
 struct pending {
@@ -41,31 +44,29 @@ struct lpa_journal {
     bool dead;    /**< an fsync failed: the state of the disk is unknown */
 };
 
+/* Version 1. A fresh journal goes through all versions, as an old one does. */
 static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS unit("
+    "CREATE TABLE unit("
     "lot TEXT NOT NULL, chip BLOB NOT NULL CHECK(length(chip)=8), attempt INTEGER NOT NULL,"
     "state INTEGER NOT NULL, step INTEGER NOT NULL, phase INTEGER NOT NULL,"
     "result INTEGER NOT NULL, permanent INTEGER NOT NULL, code TEXT NOT NULL,"
     "message TEXT NOT NULL, site TEXT NOT NULL, grant_id TEXT NOT NULL, dev_eui BLOB NOT NULL,"
     "key_version INTEGER NOT NULL, statement BLOB NOT NULL, receipt BLOB NOT NULL,"
     "started_us INTEGER NOT NULL, updated_us INTEGER NOT NULL,"
-    "probe_vendor TEXT NOT NULL DEFAULT '', probe_product TEXT NOT NULL DEFAULT '',"
-    "probe_serial TEXT NOT NULL DEFAULT '', probe_firmware TEXT NOT NULL DEFAULT '',"
     "PRIMARY KEY(lot, chip)) WITHOUT ROWID;";
 
-/* Version 1 did not know which probe it was. */
-static const char from_version_1[] =
-    "BEGIN IMMEDIATE;"
+/* What each version did not know: which probe it was; permits, records and locks. */
+static const char *const renewals[SCHEMA_VERSION] = {
+    schema,
     "ALTER TABLE unit ADD COLUMN probe_vendor TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE unit ADD COLUMN probe_product TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE unit ADD COLUMN probe_serial TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE unit ADD COLUMN probe_firmware TEXT NOT NULL DEFAULT '';"
-    "PRAGMA user_version=2;COMMIT";
-
-#define COLUMNS                                                                                    \
-    "lot,chip,attempt,state,step,phase,result,permanent,code,message,site,grant_id,dev_eui,"       \
-    "key_version,statement,receipt,started_us,updated_us,probe_vendor,probe_product,"              \
-    "probe_serial,probe_firmware"
+    "ALTER TABLE unit ADD COLUMN probe_firmware TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE unit ADD COLUMN permit TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE unit ADD COLUMN record TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE unit ADD COLUMN lock INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE unit ADD COLUMN lock_answer BLOB NOT NULL DEFAULT x'';",
+};
 
 /* Side files are grown by other calls than write, which SQLite reports as plain I/O errors. */
 static bool is_out_of_space(const struct lpa_journal *journal, int extended)
@@ -171,6 +172,29 @@ static enum base_status check_integrity(struct lpa_journal *journal, struct base
     return status;
 }
 
+/* One transaction: a file is of one version or of another, never between. */
+static enum base_status renew(struct lpa_journal *journal, int64_t version, struct base_err *err)
+{
+    struct base_buf sql;
+    base_buf_init(&sql, SQL_MAX);
+    enum base_status status = base_buf_printf(&sql, err, "BEGIN IMMEDIATE;");
+    for (size_t i = (size_t)version; i < SCHEMA_VERSION && status == BASE_OK; i++) {
+        status = base_buf_printf(&sql, err, "%s", renewals[i]);
+    }
+    if (status == BASE_OK) {
+        status =
+            base_buf_printf(&sql, err, "PRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT",
+                APPLICATION_ID, SCHEMA_VERSION);
+    }
+    const char *text = status == BASE_OK ? base_buf_text(&sql) : NULL;
+    if (status == BASE_OK) {
+        status = text == NULL ? base_err_set(err, BASE_E_NOMEM, "journal", 0, "no memory")
+                              : run(journal, text, "renew", err);
+    }
+    base_buf_done(&sql);
+    return status;
+}
+
 /* A fresh file gets its marks; an old one must carry them. */
 static enum base_status check_version(struct lpa_journal *journal, struct base_err *err)
 {
@@ -188,11 +212,7 @@ static enum base_status check_version(struct lpa_journal *journal, struct base_e
         return status;
     }
     if (id == 0 && version == 0 && tables == 0) {
-        char sql[sizeof(schema) + 128];
-        (void)snprintf(sql, sizeof(sql),
-            "BEGIN IMMEDIATE;%sPRAGMA application_id=%d;PRAGMA user_version=%d;COMMIT", schema,
-            APPLICATION_ID, SCHEMA_VERSION);
-        return run(journal, sql, "create", err);
+        return renew(journal, 0, err);
     }
     if (id != APPLICATION_ID || version < 1 || version > SCHEMA_VERSION) {
         char text[96];
@@ -201,19 +221,19 @@ static enum base_status check_version(struct lpa_journal *journal, struct base_e
         return corrupt(journal, text, err);
     }
     status = check_integrity(journal, err);
-    return status == BASE_OK && version == 1 ? run(journal, from_version_1, "renew", err) : status;
+    return status == BASE_OK && version < SCHEMA_VERSION ? renew(journal, version, err) : status;
 }
 
 static enum base_status prepare(struct lpa_journal *journal, struct base_err *err)
 {
     int code = sqlite3_prepare_v3(journal->db,
-        "INSERT OR REPLACE INTO unit(" COLUMNS
-        ")VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO unit(" LPA_JOURNAL_COLUMNS
+        ")VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         -1, SQLITE_PREPARE_PERSISTENT, &journal->put, NULL);
     if (code == SQLITE_OK) {
-        code =
-            sqlite3_prepare_v3(journal->db, "SELECT " COLUMNS " FROM unit WHERE lot=? AND chip=?",
-                -1, SQLITE_PREPARE_PERSISTENT, &journal->load, NULL);
+        code = sqlite3_prepare_v3(journal->db,
+            "SELECT " LPA_JOURNAL_COLUMNS " FROM unit WHERE lot=? AND chip=?", -1,
+            SQLITE_PREPARE_PERSISTENT, &journal->load, NULL);
     }
     return code == SQLITE_OK ? BASE_OK : sql_error(journal, code, "use", err);
 }
@@ -280,40 +300,12 @@ void lpa_journal_close(struct lpa_journal *journal)
     free(journal);
 }
 
-static void bind_unit(sqlite3_stmt *stmt, const struct lpa_unit *unit)
-{
-    int at = 1;
-    (void)sqlite3_bind_text(stmt, at++, unit->lot, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(stmt, at++, unit->chip_id, PROTO_CHIP_ID_SIZE, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(stmt, at++, unit->attempt);
-    (void)sqlite3_bind_int(stmt, at++, (int)unit->state);
-    (void)sqlite3_bind_int(stmt, at++, (int)unit->step);
-    (void)sqlite3_bind_int(stmt, at++, (int)unit->phase);
-    (void)sqlite3_bind_int(stmt, at++, (int)unit->result);
-    (void)sqlite3_bind_int(stmt, at++, unit->permanent ? 1 : 0);
-    (void)sqlite3_bind_text(stmt, at++, unit->code, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at++, unit->message, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at++, unit->site, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at++, unit->grant_id, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(stmt, at++, unit->dev_eui, PROTO_EUI_SIZE, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(stmt, at++, unit->key_version);
-    (void)sqlite3_bind_blob(
-        stmt, at++, unit->statement, (int)unit->statement_length, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(stmt, at++, unit->receipt, (int)unit->receipt_length, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(stmt, at++, unit->started_wall_us);
-    (void)sqlite3_bind_int64(stmt, at++, unit->updated_wall_us);
-    (void)sqlite3_bind_text(stmt, at++, unit->probe.vendor, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at++, unit->probe.product, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at++, unit->probe.serial, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_text(stmt, at, unit->probe.firmware, -1, SQLITE_STATIC);
-}
-
 static enum base_status write_batch(
     struct lpa_journal *journal, struct pending *batch, struct base_err *err)
 {
     enum base_status status = run(journal, "BEGIN IMMEDIATE", "write", err);
     for (struct pending *p = batch; p != NULL && status == BASE_OK; p = p->next) {
-        bind_unit(journal->put, p->unit);
+        lpa_journal_bind(journal->put, p->unit);
         int code = sqlite3_step(journal->put);
         if (code != SQLITE_DONE) {
             status = sql_error(journal, code, "write", err);
@@ -369,7 +361,9 @@ enum base_status lpa_journal_put(
     struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err)
 {
     if (unit->lot[0] == '\0' || unit->statement_length > sizeof(unit->statement) ||
-        unit->receipt_length > sizeof(unit->receipt)) {
+        unit->receipt_length > sizeof(unit->receipt) ||
+        unit->record_length >= sizeof(unit->record) ||
+        unit->lock_answer_length > sizeof(unit->lock_answer)) {
         return base_err_set(
             err, BASE_E_ARG, "journal", 0, "a journal row needs a lot and whole messages");
     }
@@ -390,87 +384,6 @@ enum base_status lpa_journal_put(
     return mine.status;
 }
 
-static bool take_text(sqlite3_stmt *stmt, int column, size_t size, char *ret_text)
-{
-    const unsigned char *text = sqlite3_column_text(stmt, column);
-    int length = sqlite3_column_bytes(stmt, column);
-    if (text == NULL || length < 0 || (size_t)length >= size) {
-        return false;
-    }
-    memcpy(ret_text, text, (size_t)length);
-    ret_text[length] = '\0';
-    return true;
-}
-
-static bool take_blob(
-    sqlite3_stmt *stmt, int column, size_t size, uint8_t *ret_data, size_t *ret_length)
-{
-    const void *data = sqlite3_column_blob(stmt, column);
-    int length = sqlite3_column_bytes(stmt, column);
-    if (length < 0 || (length != 0 && (size_t)length != size)) {
-        return false;
-    }
-    if (length != 0) {
-        memcpy(ret_data, data, size);
-    }
-    *ret_length = (size_t)length;
-    return true;
-}
-
-static bool take_number(sqlite3_stmt *stmt, int column, int64_t max, int64_t *ret_value)
-{
-    int64_t value = sqlite3_column_int64(stmt, column);
-    if (sqlite3_column_type(stmt, column) != SQLITE_INTEGER || value < 0 || value > max) {
-        return false;
-    }
-    *ret_value = value;
-    return true;
-}
-
-/* A row is input like any other: a damaged or edited file must not become a state. */
-static bool take_unit(sqlite3_stmt *stmt, struct lpa_unit *ret_unit)
-{
-    struct lpa_unit unit = { 0 };
-    size_t length[2] = { 0 };
-    int64_t number[9] = { 0 };
-    bool good =
-        take_text(stmt, 0, sizeof(unit.lot), unit.lot) &&
-        take_blob(stmt, 1, sizeof(unit.chip_id), unit.chip_id, &length[0]) &&
-        take_number(stmt, 2, UINT32_MAX, &number[0]) &&
-        take_number(stmt, 3, LPA_STATE_SCRAPPED, &number[1]) &&
-        take_number(stmt, 4, LPA_STEP_FINISH, &number[2]) &&
-        take_number(stmt, 5, LPA_PHASE_DONE, &number[3]) &&
-        take_number(stmt, 6, LPA_RESULT_UNKNOWN, &number[4]) &&
-        take_number(stmt, 7, 1, &number[5]) && take_text(stmt, 8, sizeof(unit.code), unit.code) &&
-        take_text(stmt, 9, sizeof(unit.message), unit.message) &&
-        take_text(stmt, 10, sizeof(unit.site), unit.site) &&
-        take_text(stmt, 11, sizeof(unit.grant_id), unit.grant_id) &&
-        take_blob(stmt, 12, sizeof(unit.dev_eui), unit.dev_eui, &length[1]) &&
-        take_number(stmt, 13, UINT32_MAX, &number[6]) &&
-        take_blob(stmt, 14, sizeof(unit.statement), unit.statement, &unit.statement_length) &&
-        take_blob(stmt, 15, sizeof(unit.receipt), unit.receipt, &unit.receipt_length) &&
-        take_number(stmt, 16, INT64_MAX, &number[7]) &&
-        take_number(stmt, 17, INT64_MAX, &number[8]) &&
-        take_text(stmt, 18, sizeof(unit.probe.vendor), unit.probe.vendor) &&
-        take_text(stmt, 19, sizeof(unit.probe.product), unit.probe.product) &&
-        take_text(stmt, 20, sizeof(unit.probe.serial), unit.probe.serial) &&
-        take_text(stmt, 21, sizeof(unit.probe.firmware), unit.probe.firmware);
-    if (!good || length[0] != PROTO_CHIP_ID_SIZE || length[1] != PROTO_EUI_SIZE) {
-        return false;
-    }
-    unit.attempt = (uint32_t)number[0];
-    unit.state = (enum lpa_state)number[1];
-    unit.step = (enum lpa_step_id)number[2];
-    unit.phase = (enum lpa_phase)number[3];
-    unit.result = (enum lpa_result)number[4];
-    unit.permanent = number[5] != 0;
-    unit.key_version = (uint32_t)number[6];
-    unit.started_wall_us = number[7];
-    unit.updated_wall_us = number[8];
-    *ret_unit = unit;
-    return true;
-}
-
 enum base_status lpa_journal_load(struct lpa_journal *journal, const char *lot,
     const uint8_t chip_id[PROTO_CHIP_ID_SIZE], struct lpa_unit *ret_unit, bool *ret_found,
     struct base_err *err)
@@ -481,7 +394,7 @@ enum base_status lpa_journal_load(struct lpa_journal *journal, const char *lot,
     (void)sqlite3_bind_blob(journal->load, 2, chip_id, PROTO_CHIP_ID_SIZE, SQLITE_STATIC);
     int code = sqlite3_step(journal->load);
     if (code == SQLITE_ROW) {
-        if (take_unit(journal->load, ret_unit)) {
+        if (lpa_journal_take(journal->load, ret_unit)) {
             *ret_found = true;
         } else {
             status = corrupt(journal, "a row has values outside their limits", err);
@@ -509,7 +422,7 @@ static enum base_status walk(struct lpa_journal *journal, sqlite3_stmt *stmt, lp
             return sql_error(journal, code, "read", err);
         }
         struct lpa_unit unit;
-        if (!take_unit(stmt, &unit)) {
+        if (!lpa_journal_take(stmt, &unit)) {
             return corrupt(journal, "a row has values outside their limits", err);
         }
         enum base_status status = each(user, &unit, err);
@@ -525,8 +438,8 @@ enum base_status lpa_journal_each(struct lpa_journal *journal, const char *lot, 
     sqlite3_stmt *stmt = NULL;
     (void)pthread_mutex_lock(&journal->db_lock);
     int code = sqlite3_prepare_v2(journal->db,
-        "SELECT " COLUMNS " FROM unit WHERE ?1 IS NULL OR lot=?1 ORDER BY lot,chip", -1, &stmt,
-        NULL);
+        "SELECT " LPA_JOURNAL_COLUMNS " FROM unit WHERE ?1 IS NULL OR lot=?1 ORDER BY lot,chip", -1,
+        &stmt, NULL);
     enum base_status status = BASE_OK;
     if (code != SQLITE_OK) {
         status = sql_error(journal, code, "read", err);

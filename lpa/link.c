@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lpa/link.h"
 
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
 static enum base_status kms_get_unit(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
     struct auth_unit *ret_unit, struct base_err *err)
 {
@@ -8,7 +13,7 @@ static enum base_status kms_get_unit(void *user, const uint8_t chip_id[PROTO_CHI
     struct auth_kms *kms = NULL;
     enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
     if (status == BASE_OK) {
-        status = auth_kms_get_unit(kms, link->lot, chip_id, ret_unit, err);
+        status = auth_kms_get_unit(kms, link->lot->id, chip_id, ret_unit, err);
     }
     lpa_kms_pool_give(link->pool, kms);
     return status;
@@ -22,7 +27,7 @@ static enum base_status kms_grant(void *user, const uint8_t *statement, size_t l
     enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
     if (status == BASE_OK) {
         status = auth_kms_grant(
-            kms, link->session, link->lot, statement, length, intent, ret_grant, err);
+            kms, link->session, link->lot->id, statement, length, intent, ret_grant, err);
     }
     lpa_kms_pool_give(link->pool, kms);
     return status;
@@ -42,13 +47,68 @@ static enum base_status kms_confirm(void *user, const char *grant_id, const uint
 }
 
 static enum base_status kms_register_unit(
-    void *user, const uint8_t *statement, size_t length, struct base_err *err)
+    void *user, const uint8_t *statement, size_t length, const char *record, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    const struct auth_registration registration = { link->lot->id, statement, length, record };
+    struct auth_kms *kms = NULL;
+    enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
+    if (status == BASE_OK) {
+        status = auth_kms_register(kms, link->session, &registration, err);
+    }
+    lpa_kms_pool_give(link->pool, kms);
+    return status;
+}
+
+/* The KMS tells the time of its own clock, and the permit's end is in that time. */
+static int64_t kms_time_us(const struct lpa_link *link)
+{
+    return base_clock_wall_us(link->clock) + link->session->clock_offset_us;
+}
+
+enum base_status lpa_link_permit(const struct lpa_link *link, struct auth_kms *kms,
+    const uint8_t *chip_id, struct lpa_permit *ret_permit, struct base_err *err)
+{
+    char note[AUTH_NOTE_MAX];
+    struct auth_permit permit;
+    struct lpa_permit minted;
+    enum base_status status =
+        auth_kms_permit(kms, link->session, link->lot->id, chip_id, note, err);
+    if (status == BASE_OK) {
+        status =
+            auth_permit_parse(note, strlen(note), link->kms_vkey, kms_time_us(link), &permit, err);
+    }
+    if (status == BASE_OK) {
+        status = lpa_permit_mint(&permit, link->lot, link->local, kms_time_us(link), &minted, err);
+    }
+    if (status == BASE_OK) {
+        minted.until_wall_us -= link->session->clock_offset_us;
+        *ret_permit = minted;
+    }
+    return status;
+}
+
+static enum base_status kms_permit(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+    struct lpa_permit *ret_permit, struct base_err *err)
 {
     const struct lpa_link *link = user;
     struct auth_kms *kms = NULL;
     enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
     if (status == BASE_OK) {
-        status = auth_kms_register_unit(kms, link->session, link->lot, statement, length, err);
+        status = lpa_link_permit(link, kms, chip_id, ret_permit, err);
+    }
+    lpa_kms_pool_give(link->pool, kms);
+    return status;
+}
+
+static enum base_status kms_lock(
+    void *user, const char *grant_id, const uint8_t *answer, size_t length, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    struct auth_kms *kms = NULL;
+    enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
+    if (status == BASE_OK) {
+        status = auth_kms_lock(kms, grant_id, answer, length, NULL, err);
     }
     lpa_kms_pool_give(link->pool, kms);
     return status;
@@ -59,6 +119,8 @@ const struct lpa_kms_ops lpa_link_kms_ops = {
     .grant = kms_grant,
     .confirm = kms_confirm,
     .register_unit = kms_register_unit,
+    .permit = kms_permit,
+    .lock = kms_lock,
 };
 
 enum base_status lpa_link_witness(void *user, uint64_t old_size, const uint8_t (*proof)[32],
@@ -97,4 +159,29 @@ static enum base_status log_intent(
     return lpa_audit_intent(link->audit, event, witness_of_pool, link->pool, ret_intent, err);
 }
 
-const struct lpa_log_ops lpa_link_log_ops = { .append = log_append, .intent = log_intent };
+static enum base_status log_sign_record(void *user, const struct auth_record *record,
+    char *ret_note, size_t *ret_length, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    struct auth_record whole = *record;
+    struct base_buf note;
+    base_buf_init(&note, LPA_RECORD_MAX - 1);
+    (void)snprintf(whole.lot, sizeof(whole.lot), "%s", link->lot->id);
+    (void)snprintf(whole.station, sizeof(whole.station), "%s", link->station);
+    (void)snprintf(whole.tester, sizeof(whole.tester), "%s", link->session->tester);
+    whole.at_us = kms_time_us(link);
+    enum base_status status = auth_record_sign(&whole, link->signer, &note, err);
+    if (status == BASE_OK) {
+        memcpy(ret_note, note.data, note.length);
+        ret_note[note.length] = '\0';
+        *ret_length = note.length;
+    }
+    base_buf_done(&note);
+    return status;
+}
+
+const struct lpa_log_ops lpa_link_log_ops = {
+    .append = log_append,
+    .intent = log_intent,
+    .sign_record = log_sign_record,
+};

@@ -11,7 +11,8 @@
 const char *lpa_state_name(enum lpa_state state)
 {
     static const char *const names[] = { "blank", "programmed", "rehearsed", "restricted",
-        "identified", "personalised", "granted", "installed", "confirmed", "locked", "scrapped" };
+        "identified", "personalised", "granted", "installed", "confirmed", "locked", "scrapped",
+        "zeroised" };
     return (size_t)state < COUNT(names) ? names[state] : "unknown";
 }
 
@@ -19,8 +20,15 @@ const char *lpa_step_name(enum lpa_step_id step)
 {
     static const char *const names[] = { "-", "examine", "boot", "receipt", "confirm", "admit",
         "program", "rehearse", "restrict", "identify", "register", "grant", "install", "lock",
-        "finish" };
+        "finish", "seal", "prove", "report", "self-test" };
     return (size_t)step < COUNT(names) ? names[step] : "unknown";
+}
+
+const char *lpa_lock_name(enum lpa_lock lock)
+{
+    static const char *const names[] = { "-", "unknown", "answered", "proven", "reported", "done",
+        "settled" };
+    return (size_t)lock < COUNT(names) ? names[lock] : "unknown";
 }
 
 const char *lpa_result_name(enum lpa_result result)

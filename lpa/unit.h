@@ -16,6 +16,8 @@
 
 #define LPA_SITE_SIZE       128
 #define LPA_PROBE_TEXT_SIZE 64
+#define LPA_PERMIT_ID_SIZE  40
+#define LPA_RECORD_MAX      2048U /**< bytes of a signed record */
 
 /** Which probe stood between station and chip, as the probe itself tells it; printable ASCII, empty
  * where it tells nothing. */
@@ -44,6 +46,7 @@ enum lpa_state {
     LPA_STATE_CONFIRMED = 8,
     LPA_STATE_LOCKED = 9,
     LPA_STATE_SCRAPPED = 10,
+    LPA_STATE_ZEROISED = 11,
 };
 
 /** One row of the step table. Values are stored: append only. */
@@ -63,6 +66,21 @@ enum lpa_step_id {
     LPA_STEP_INSTALL = 12,
     LPA_STEP_LOCK = 13,
     LPA_STEP_FINISH = 14,
+    LPA_STEP_SEAL = 15,   /**< the last fuse */
+    LPA_STEP_PROVE = 16,  /**< the locked port, from outside */
+    LPA_STEP_REPORT = 17, /**< the lock answer to the KMS */
+    LPA_STEP_SELF_TEST = 18,
+};
+
+/** How far the lock of a unit is known to be. Values are stored: append only. */
+enum lpa_lock {
+    LPA_LOCK_NONE = 0,
+    LPA_LOCK_BEGUN = 1,    /**< the command may have been carried out: "lock unknown" */
+    LPA_LOCK_ANSWERED = 2, /**< the device's answer is in the journal, and owed to the KMS */
+    LPA_LOCK_PROVEN = 3,   /**< and after its reset the port was seen closed */
+    LPA_LOCK_REPORTED = 4, /**< answered and handed in, but the port was not seen closed */
+    LPA_LOCK_DONE = 5,     /**< proven and handed in */
+    LPA_LOCK_SETTLED = 6,  /**< the answer is lost; a person settled it by label and permit */
 };
 
 enum lpa_phase {
@@ -87,24 +105,32 @@ struct lpa_unit {
     enum lpa_step_id step;
     enum lpa_phase phase;
     enum lpa_result result;
-    bool permanent;                           /**< a further attempt cannot help */
-    char code[48];                            /**< stable code of the failure; empty where none */
-    char message[BASE_ERR_MESSAGE_SIZE];      /**< sentence of the failure */
-    char site[LPA_SITE_SIZE];                 /**< probe URL */
-    struct lpa_probe probe;                   /**< the one of the last attempt */
-    char grant_id[AUTH_GRANT_ID_SIZE];        /**< empty where there is no grant */
-    uint8_t dev_eui[PROTO_EUI_SIZE];          /**< zeros until granted */
-    uint32_t key_version;                     /**< 0 until granted */
-    uint8_t statement[PROTO_STATEMENT_SIZE];  /**< public; the intent of the last grant request */
-    size_t statement_length;                  /**< 0 or PROTO_STATEMENT_SIZE */
-    uint8_t receipt[PROTO_RECEIPT_SIZE];      /**< owed to the KMS while state is INSTALLED */
-    size_t receipt_length;                    /**< 0 or PROTO_RECEIPT_SIZE */
+    bool permanent;                          /**< a further attempt cannot help */
+    char code[48];                           /**< stable code of the failure; empty where none */
+    char message[BASE_ERR_MESSAGE_SIZE];     /**< sentence of the failure */
+    char site[LPA_SITE_SIZE];                /**< probe URL */
+    struct lpa_probe probe;                  /**< the one of the last attempt */
+    char grant_id[AUTH_GRANT_ID_SIZE];       /**< empty where there is no grant */
+    uint8_t dev_eui[PROTO_EUI_SIZE];         /**< zeros until granted */
+    uint32_t key_version;                    /**< 0 until granted */
+    uint8_t statement[PROTO_STATEMENT_SIZE]; /**< public; the intent of the last grant request */
+    size_t statement_length;                 /**< 0 or PROTO_STATEMENT_SIZE */
+    uint8_t receipt[PROTO_RECEIPT_SIZE];     /**< owed to the KMS while state is INSTALLED */
+    size_t receipt_length;                   /**< 0 or PROTO_RECEIPT_SIZE */
+    char permit_id[LPA_PERMIT_ID_SIZE];      /**< of the last irreversible act; empty where none */
+    char record[LPA_RECORD_MAX]; /**< signed record of what was read before the last fuse */
+    size_t record_length;        /**< 0: none was made here */
+    enum lpa_lock lock;
+    uint8_t lock_answer[PROTO_LOCK_ANSWER_SIZE];
+    size_t lock_answer_length;                /**< 0 or PROTO_LOCK_ANSWER_SIZE */
     int64_t started_wall_us, updated_wall_us; /**< station time */
 };
 
 /** Static text such as "confirmed"; "unknown" outside the list. */
 const char *lpa_state_name(enum lpa_state state);
 const char *lpa_step_name(enum lpa_step_id step);
+/** Such as "answered"; "unknown" is the name of BEGUN, which is what it means. */
+const char *lpa_lock_name(enum lpa_lock lock);
 /** "PASS", "FAIL", "ERROR", "UNKNOWN", "-". */
 const char *lpa_result_name(enum lpa_result result);
 

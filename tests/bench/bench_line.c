@@ -126,14 +126,21 @@ static enum base_status confirm(void *user, const char *grant_id, const uint8_t 
 }
 
 static enum base_status register_unit(
-    void *user, const uint8_t *statement, size_t length, struct base_err *err)
+    void *user, const uint8_t *statement, size_t length, const char *record, struct base_err *err)
 {
     (void)user;
     (void)statement;
+    (void)record;
     return base_err_set(err, BASE_E_UNSUPPORTED, "kms", (int64_t)length, "no manifest lot here");
 }
 
-static const struct lpa_kms_ops kms_ops = { get_unit, grant, confirm, register_unit };
+/* Lots of the bench restrict and lock nothing: no permit, no record. */
+static const struct lpa_kms_ops kms_ops = {
+    .get_unit = get_unit,
+    .grant = grant,
+    .confirm = confirm,
+    .register_unit = register_unit,
+};
 
 /* ---------------------------------------------------------------------- journal and log */
 
@@ -178,7 +185,7 @@ static enum base_status intent(
     return append(user, event, err);
 }
 
-static const struct lpa_log_ops log_ops = { append, intent };
+static const struct lpa_log_ops log_ops = { .append = append, .intent = intent };
 
 void bench_line_io(struct bench_line *line, struct lpa_job_io *ret_io)
 {

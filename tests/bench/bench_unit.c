@@ -179,8 +179,17 @@ static enum base_status op_self_test(
     MEASURED("self-test", self_test(bench->device, ret_join_request, err));
 }
 
-static const struct lpa_device_ops measured_ops = { op_examine, op_program, op_verify, op_boot,
-    op_hello, op_statement, op_install, op_receipt, op_self_test };
+static const struct lpa_device_ops measured_ops = {
+    .examine = op_examine,
+    .program = op_program,
+    .verify = op_verify,
+    .boot = op_boot,
+    .hello = op_hello,
+    .statement = op_statement,
+    .install = op_install,
+    .receipt = op_receipt,
+    .self_test = op_self_test,
+};
 
 /* ---------------------------------------------------------------------------------- set up */
 

@@ -47,7 +47,8 @@ bool factory_before(struct factory *f, enum fault *fault, enum base_status lost,
         return true;
     }
     *fault = next_fault(f);
-    if (*fault == FAULT_SWAP) {
+    if (*fault == FAULT_SWAP && !f->no_swap) {
+        f->chips[f->socket].dark = f->chips[f->socket].locked; /* out of the fixture, no power */
         f->socket = (f->socket + 1) % FACTORY_CHIPS;
         f->chips[f->socket].running = f->chips[f->socket].image;
     }
@@ -81,6 +82,13 @@ enum base_status factory_after(
 
 /* --- journal and log --- */
 
+struct lpa_unit *factory_row(struct factory *f, size_t chip, bool **ret_have)
+{
+    bool personal = f->stage == LPA_STAGE_PERSONALISE;
+    *ret_have = personal ? &f->have_personal_row[chip] : &f->have_row[chip];
+    return personal ? &f->personal_rows[chip] : &f->rows[chip];
+}
+
 static enum base_status journal_load(void *user, const char *lot,
     const uint8_t chip_id[PROTO_CHIP_ID_SIZE], struct lpa_unit *ret_unit, bool *ret_found,
     struct base_err *err)
@@ -88,9 +96,11 @@ static enum base_status journal_load(void *user, const char *lot,
     BEGIN(BASE_E_IO)
     (void)lot;
     size_t chip = factory_chip(f, chip_id);
-    *ret_found = f->have_row[chip];
+    bool *have = NULL;
+    struct lpa_unit *row = factory_row(f, chip, &have);
+    *ret_found = *have;
     if (*ret_found) {
-        *ret_unit = f->rows[chip];
+        *ret_unit = *row;
     }
     END(BASE_E_IO);
 }
@@ -99,8 +109,9 @@ static enum base_status journal_put(void *user, const struct lpa_unit *unit, str
 {
     BEGIN(BASE_E_IO)
     size_t chip = factory_chip(f, unit->chip_id);
-    f->rows[chip] = *unit;
-    f->have_row[chip] = true;
+    bool *have = NULL;
+    *factory_row(f, chip, &have) = *unit;
+    *have = true;
     END(BASE_E_IO);
 }
 
@@ -125,14 +136,28 @@ static enum base_status log_intent(
         return base_err_set(err, BASE_E_AUDIT, "log", 0, "disk full");
     }
     f->intents++;
-    base_hex_encode(event->statement_sha256, 32, f->last_intent);
+    f->announced = event->id;
+    f->announced_chip = factory_chip(f, event->chip_id);
+    if (event->statement_sha256 != NULL) {
+        base_hex_encode(event->statement_sha256, 32, f->last_intent);
+    }
     ret_intent->record = calloc(1, 8);
     ret_intent->view.record = ret_intent->record;
     ret_intent->view.record_length = 8;
     END(BASE_E_AUDIT);
 }
 
-static const struct lpa_log_ops log_ops = { log_append, log_intent };
+/* What the KMS of this factory looks for in a record is the chip's id in front. */
+static enum base_status log_sign_record(void *user, const struct auth_record *record,
+    char *ret_note, size_t *ret_length, struct base_err *err)
+{
+    BEGIN(BASE_E_AUDIT)
+    base_hex_encode(record->chip_id, sizeof(record->chip_id), ret_note);
+    *ret_length = 2 * sizeof(record->chip_id);
+    END(BASE_E_AUDIT);
+}
+
+static const struct lpa_log_ops log_ops = { log_append, log_intent, log_sign_record };
 
 static int64_t clock_now(void *user)
 {
@@ -168,6 +193,19 @@ void factory_init(struct factory *f, uint64_t seed)
         &log_ops, f, &f->clock, NULL };
 }
 
+void factory_init_attested(struct factory *f, uint64_t seed)
+{
+    static const char id[] = "permit-1";
+    factory_init(f, seed);
+    f->lot.trust = AUTH_TRUST_ATTESTED;
+    f->lot.restrict_policy = AUTH_RESTRICT_SECURE;
+    f->lot.lock_policy = AUTH_LOCK_APS;
+    f->lot.development = false;
+    memcpy(f->permit.prg.id, id, sizeof(id));
+    f->permit.prg.acts = PRG_ACT_REHEARSE | PRG_ACT_RESTRICT | PRG_ACT_LOCK | PRG_ACT_SETTLE;
+    f->permit.until_wall_us = INT64_MAX;
+}
+
 enum lpa_job_next factory_run(
     struct factory *f, const struct lpa_job_opts *opts, struct lpa_job *ret_job)
 {
@@ -177,6 +215,7 @@ enum lpa_job_next factory_run(
     }
     all.lot = &f->lot;
     f->killed = false;
+    f->stage = all.stage;
     lpa_job_init(ret_job, &f->io, &all);
     enum lpa_job_next next = LPA_JOB_MORE;
     while (next == LPA_JOB_MORE && !f->killed) {
@@ -210,6 +249,9 @@ static const char *check_pairs(const struct factory *f)
 
 const char *factory_check(const struct factory *f)
 {
+    if (f->broken != NULL) {
+        return f->broken;
+    }
     if (f->asked_without_intent) {
         return "a grant was asked for that nobody wrote down first";
     }
@@ -231,6 +273,10 @@ const char *factory_check(const struct factory *f)
         }
         if (memcmp(f->rows[i].dev_eui, grant->dev_eui, 8) != 0) {
             return "PASS with another DevEUI than the chip's";
+        }
+        bool known = f->kms_locked[i] || f->rows[i].lock == LPA_LOCK_SETTLED;
+        if (f->lot.lock_policy != AUTH_LOCK_NONE && !(f->chips[i].dark && known)) {
+            return "PASS for a board that is not locked";
         }
     }
     return check_pairs(f);

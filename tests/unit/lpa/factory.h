@@ -13,6 +13,7 @@
 
 #define FACTORY_CHIPS  3U
 #define FACTORY_GRANTS 16U
+#define FACTORY_FUSES  3U /**< steps of a chip's fuses before the last one */
 
 enum fault {
     FAULT_NONE,
@@ -34,6 +35,11 @@ struct chip {
     uint32_t key_version;
     uint8_t envelope_id[16]; /**< of the installed grant */
     uint8_t receipt[PROTO_RECEIPT_SIZE];
+    bool key_row;   /**< public key and table of contents are in place */
+    unsigned fuses; /**< 0 … FACTORY_FUSES */
+    bool sealed;    /**< the last fuse is blown: nothing but the mailbox */
+    bool locked;    /**< told to open the port no more */
+    bool dark;      /**< and reset since: nothing answers but the debug port */
 };
 
 enum grant_state {
@@ -65,10 +71,16 @@ struct factory {
     uint32_t dev_euis, allowance;
     bool rework[FACTORY_CHIPS];
     bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];
-    /* station */
-    struct lpa_unit rows[FACTORY_CHIPS];
-    bool have_row[FACTORY_CHIPS];
-    bool log_full, killed;
+    bool kms_locked[FACTORY_CHIPS], revoked;
+    struct lpa_permit permit;
+    /* stations: the one that provisions, the one that personalises */
+    struct lpa_unit rows[FACTORY_CHIPS], personal_rows[FACTORY_CHIPS];
+    bool have_row[FACTORY_CHIPS], have_personal_row[FACTORY_CHIPS];
+    enum lpa_stage stage;
+    bool log_full, killed, no_swap;
+    enum lpa_event_id announced; /**< last intent that was cosigned */
+    size_t announced_chip;
+    const char *broken; /**< first act that was done out of turn */
     uint32_t records, intents, programs;
     char last_intent[65];
     /* faults */
@@ -84,6 +96,12 @@ struct factory {
 };
 
 void factory_init(struct factory *factory, uint64_t seed);
+
+/** An attested lot that restricts and locks. */
+void factory_init_attested(struct factory *factory, uint64_t seed);
+
+/** The journal row of a chip at the station at work, and whether there is one. */
+struct lpa_unit *factory_row(struct factory *factory, size_t chip, bool **ret_have);
 
 /** Work the board in the socket once, like a process that may be killed. */
 enum lpa_job_next factory_run(

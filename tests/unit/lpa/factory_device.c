@@ -18,11 +18,18 @@ static enum base_status dev_examine(void *user, struct lpa_exam *ret_exam, struc
 {
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
-    chip->running = false;
+    chip->running = chip->sealed;
+    chip->dark = chip->locked; /* looking resets it */
+    if (chip->dark) {
+        (void)base_err_set(err, BASE_E_LOCKED, "SWD", 0, "every access port refuses");
+        base_err_set_code(err, "port_locked");
+        return BASE_E_LOCKED;
+    }
     memset(ret_exam, 0, sizeof(*ret_exam));
     memcpy(ret_exam->chip_id, chip->id, 8);
     ret_exam->silicon_id = chip->wrong_family ? 0x0102E453 : 0x0100E207;
-    ret_exam->lifecycle = PROTO_LIFECYCLE_NORMAL;
+    ret_exam->lifecycle = chip->sealed ? PROTO_LIFECYCLE_SECURE : PROTO_LIFECYCLE_NORMAL;
+    ret_exam->closed = chip->sealed;
     ret_exam->image_equal = chip->image;
     ret_exam->vault_written = chip->vault != PROTO_VAULT_EMPTY;
     END(BASE_E_LINK);
@@ -31,6 +38,9 @@ static enum base_status dev_examine(void *user, struct lpa_exam *ret_exam, struc
 static enum base_status dev_program(void *user, struct base_err *err)
 {
     BEGIN(BASE_E_LINK)
+    if (here(f)->sealed) {
+        return base_err_set(err, BASE_E_LOCKED, "SWD", 0, "closed");
+    }
     f->programs++;
     here(f)->image = fault != FAULT_LOST_REPLY; /* a cut leaves half an image */
     here(f)->old_bootloader = false;
@@ -48,7 +58,7 @@ static enum base_status dev_boot(void *user, struct base_err *err)
 {
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
-    if (!chip->image && !chip->old_bootloader) {
+    if ((!chip->image && !chip->old_bootloader) || chip->dark) {
         return no_answer(err);
     }
     chip->running = true;
@@ -59,13 +69,13 @@ static enum base_status dev_hello(void *user, struct proto_hello *ret_hello, str
 {
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
-    if (!chip->running) {
+    if (!chip->running || chip->dark) {
         return no_answer(err);
     }
     memset(ret_hello, 0, sizeof(*ret_hello));
     memcpy(ret_hello->chip_id, chip->id, 8);
     ret_hello->health = PROTO_OK;
-    ret_hello->vault_state = (uint8_t)chip->vault;
+    ret_hello->vault_state = chip->locked ? PROTO_VAULT_LOCKED : (uint8_t)chip->vault;
     ret_hello->key_version = chip->key_version;
     END(BASE_E_LINK);
 }
@@ -75,8 +85,13 @@ static enum base_status dev_statement(void *user, const uint8_t authority[PROTO_
 {
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
-    if (!chip->running) {
+    if (!chip->running || chip->dark) {
         return no_answer(err);
+    }
+    bool production = f->lot.restrict_policy == AUTH_RESTRICT_SECURE;
+    if (production && !chip->sealed) {
+        return base_err_set(
+            err, BASE_E_TARGET, "device", PROTO_NOT_RESTRICTED, "the debug port is open");
     }
     if (chip->vault == PROTO_VAULT_EMPTY) {
         chip->vault = PROTO_VAULT_IDENTITY;
@@ -84,13 +99,17 @@ static enum base_status dev_statement(void *user, const uint8_t authority[PROTO_
         chip->key[0] = 4;
         factory_draw(f, chip->nonce, sizeof(chip->nonce));
     }
+    static const uint8_t restrictions[] = PROTO_RESTRICT_REQUIRED;
     struct proto_statement statement = {
         .silicon_id = 0x0100E207,
-        .lifecycle = PROTO_LIFECYCLE_NORMAL,
-        .flags = PROTO_FLAG_LAB,
+        .lifecycle = chip->sealed ? PROTO_LIFECYCLE_SECURE : PROTO_LIFECYCLE_NORMAL,
+        .flags = production ? 0 : PROTO_FLAG_LAB,
         .vault_state = (uint8_t)chip->vault,
         .key_version = chip->key_version,
     };
+    if (chip->sealed) {
+        memcpy(statement.restrictions, restrictions, sizeof(restrictions));
+    }
     memcpy(statement.authority_key_id, authority, PROTO_KEY_ID_SIZE);
     memcpy(statement.chip_id, chip->id, 8);
     memcpy(statement.public_key, chip->key, sizeof(chip->key));
@@ -105,7 +124,7 @@ static enum base_status dev_install(void *user, const uint8_t *envelope, size_t 
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
     struct proto_envelope view;
-    if (!chip->running) {
+    if (!chip->running || chip->dark) {
         return no_answer(err);
     }
     if (proto_envelope_decode(envelope, length, &view) != PROTO_OK) {
@@ -142,7 +161,7 @@ static enum base_status dev_receipt(
 {
     BEGIN(BASE_E_LINK)
     struct chip *chip = here(f);
-    if (!chip->running) {
+    if (!chip->running || chip->dark) {
         return no_answer(err);
     }
     *ret_status = chip->vault == PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
@@ -161,5 +180,25 @@ static enum base_status dev_self_test(
     END(BASE_E_LINK);
 }
 
-const struct lpa_device_ops factory_device_ops = { dev_examine, dev_program, dev_verify, dev_boot,
-    dev_hello, dev_statement, dev_install, dev_receipt, dev_self_test };
+const struct lpa_device_ops factory_device_ops = {
+    .examine = dev_examine,
+    .program = dev_program,
+    .verify = dev_verify,
+    .boot = dev_boot,
+    .hello = dev_hello,
+    .statement = dev_statement,
+    .install = dev_install,
+    .receipt = dev_receipt,
+    .plan = factory_plan,
+    .rehearse = factory_rehearse,
+    .check_rehearsed = factory_check_rehearsed,
+    .restrict_port = factory_restrict,
+    .check_restricted = factory_check_restricted,
+    .seal = factory_seal,
+    .check_sealed = factory_check_sealed,
+    .zeroise = dev_install,
+    .lock = factory_lock,
+    .reset = factory_reset,
+    .check_locked = factory_check_locked,
+    .self_test = dev_self_test,
+};

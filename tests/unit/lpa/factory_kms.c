@@ -37,6 +37,8 @@ static void describe(struct factory *f, const uint8_t chip_id[8], struct auth_un
     struct grant *grant = live_grant(f, chip_id);
     memset(ret_unit, 0, sizeof(*ret_unit));
     if (grant == NULL) {
+        bool registered = f->registered[factory_chip(f, chip_id)];
+        ret_unit->state = registered ? AUTH_UNIT_REGISTERED : AUTH_UNIT_UNKNOWN;
         return;
     }
     ret_unit->state = states[grant->state];
@@ -135,6 +137,13 @@ static enum base_status decide_grant(struct factory *f, const struct proto_state
             answer(grant, true, ret_grant);
             return BASE_OK;
         }
+    }
+    bool attested = f->lot.trust == AUTH_TRUST_ATTESTED;
+    if (attested && !f->registered[factory_chip(f, statement->chip_id)]) {
+        return deny(err, "not_registered");
+    }
+    if (attested && statement->lifecycle != PROTO_LIFECYCLE_SECURE) {
+        return deny(err, "not_restricted");
     }
     const struct grant *live = f->no_idempotency ? NULL : live_grant(f, statement->chip_id);
     size_t chip = factory_chip(f, statement->chip_id);
@@ -253,15 +262,52 @@ static enum base_status kms_confirm(void *user, const char *grant_id, const uint
 }
 
 static enum base_status kms_register(
-    void *user, const uint8_t *statement, size_t length, struct base_err *err)
+    void *user, const uint8_t *statement, size_t length, const char *record, struct base_err *err)
 {
     BEGIN(BASE_E_REMOTE)
     struct proto_statement decoded;
+    char chip[17];
     if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
         return deny(err, "statement_bad");
+    }
+    base_hex_encode(decoded.chip_id, sizeof(decoded.chip_id), chip);
+    bool wanted = f->lot.trust == AUTH_TRUST_ATTESTED;
+    if (wanted && (record == NULL || strcmp(record, chip) != 0)) {
+        return deny(err, "record_bad");
     }
     f->registered[factory_chip(f, decoded.chip_id)] = true;
     END(BASE_E_REMOTE);
 }
 
-const struct lpa_kms_ops factory_kms_ops = { kms_get_unit, kms_grant, kms_confirm, kms_register };
+static enum base_status kms_permit(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+    struct lpa_permit *ret_permit, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    (void)chip_id;
+    if (f->revoked) {
+        return deny(err, "permit_missing");
+    }
+    *ret_permit = f->permit;
+    END(BASE_E_REMOTE);
+}
+
+static enum base_status kms_lock(
+    void *user, const char *grant_id, const uint8_t *answer, size_t length, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    struct proto_lock_answer decoded;
+    char id[33];
+    if (proto_lock_answer_decode(answer, length, &decoded) != PROTO_OK) {
+        return deny(err, "answer_bad");
+    }
+    base_hex_encode(decoded.envelope_id, sizeof(decoded.envelope_id), id);
+    struct grant *grant = live_grant(f, decoded.chip_id);
+    if (grant == NULL || grant->state != GRANT_CONFIRMED || strcmp(id, grant_id) != 0) {
+        return deny(err, "answer_bad");
+    }
+    f->kms_locked[factory_chip(f, decoded.chip_id)] = true;
+    END(BASE_E_REMOTE);
+}
+
+const struct lpa_kms_ops factory_kms_ops = { kms_get_unit, kms_grant, kms_confirm, kms_register,
+    kms_permit, kms_lock };

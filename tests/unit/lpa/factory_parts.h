@@ -9,6 +9,22 @@
 extern const struct lpa_device_ops factory_device_ops;
 extern const struct lpa_kms_ops factory_kms_ops;
 
+/* Of factory_port.c, for factory_device_ops. */
+enum base_status factory_plan(void *user, struct lpa_plan *ret_plan, struct base_err *err);
+enum base_status factory_rehearse(
+    void *user, const struct prg_permit *permit, struct base_err *err);
+enum base_status factory_check_rehearsed(void *user, struct base_err *err);
+enum base_status factory_restrict(
+    void *user, const struct prg_permit *permit, struct base_err *err);
+enum base_status factory_check_restricted(
+    void *user, struct auth_record *ret_record, struct base_err *err);
+enum base_status factory_seal(void *user, const struct prg_permit *permit, struct base_err *err);
+enum base_status factory_check_sealed(void *user, struct base_err *err);
+enum base_status factory_lock(void *user, const struct prg_permit *permit, uint32_t *ret_status,
+    uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE], struct base_err *err);
+enum base_status factory_reset(void *user, struct base_err *err);
+enum base_status factory_check_locked(void *user, struct base_err *err);
+
 void factory_draw(struct factory *f, uint8_t *data, size_t length);
 
 /** Index of the chip with this id. */

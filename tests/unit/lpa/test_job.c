@@ -10,12 +10,11 @@
 
 #include <cmocka.h>
 
-static const uint8_t image_hash[32] = { 0 };
-
 static void expect_refused(struct auth_lot lot, enum base_status status, const char *code)
 {
     struct base_err err = { 0 };
-    assert_int_equal(lpa_job_admit(&lot, image_hash, &err), status);
+    static const struct lpa_local local = { .have_key = true };
+    assert_int_equal(lpa_job_admit(&lot, &local, &err), status);
     assert_string_equal(err.code, code);
     assert_non_null(strstr(err.message, lot.id));
 }
@@ -26,14 +25,26 @@ static void test_lots_that_ask_for_more_are_refused(void **state)
     struct factory f;
     factory_init(&f, 1);
     struct auth_lot lot = f.lot;
-    assert_int_equal(lpa_job_admit(&lot, image_hash, NULL), BASE_OK);
+    struct lpa_local local = { .have_key = false };
+    struct base_err err = { 0 };
+    assert_int_equal(lpa_job_admit(&lot, &local, NULL), BASE_OK);
     lot.trust = AUTH_TRUST_MANIFEST;
-    assert_int_equal(lpa_job_admit(&lot, image_hash, NULL), BASE_OK);
+    assert_int_equal(lpa_job_admit(&lot, &local, NULL), BASE_OK);
     lot.trust = AUTH_TRUST_ATTESTED;
     expect_refused(lot, BASE_E_UNSUPPORTED, "lot_trust");
-    lot = f.lot;
     lot.restrict_policy = AUTH_RESTRICT_SECURE;
-    expect_refused(lot, BASE_E_UNSUPPORTED, "lot_restrict");
+    lot.lock_policy = AUTH_LOCK_APS;
+    assert_int_equal(lpa_job_admit(&lot, &local, &err), BASE_E_ARG);
+    assert_string_equal(err.code, "key_missing");
+    local.have_key = true;
+    assert_int_equal(lpa_job_admit(&lot, &local, NULL), BASE_OK);
+    lot.key_sha256[31] = 1;
+    expect_refused(lot, BASE_E_VERIFY, "key_differs");
+    lot.key_sha256[31] = 0;
+    lot.secure_hash[0] = 1;
+    expect_refused(lot, BASE_E_VERIFY, "hash_differs");
+    lot.lock_policy = AUTH_LOCK_DARK;
+    expect_refused(lot, BASE_E_UNSUPPORTED, "lot_lock");
     lot = f.lot;
     lot.lock_policy = AUTH_LOCK_APS;
     expect_refused(lot, BASE_E_UNSUPPORTED, "lot_lock");

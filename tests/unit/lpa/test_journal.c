@@ -67,12 +67,18 @@ static struct lpa_unit sample(uint32_t number)
         .probe = { "ACME", "CMSIS-DAP", "0011", "2.1.2" },
         .grant_id = "00112233445566778899aabbccddeeff",
         .key_version = 4000000000U,
+        .permit_id = "permit-7",
+        .record = "lpa unit record v1\n{}\n\n\u2014 name c2ln\n",
+        .lock = LPA_LOCK_REPORTED,
+        .lock_answer_length = PROTO_LOCK_ANSWER_SIZE,
         .statement_length = PROTO_STATEMENT_SIZE,
         .receipt_length = PROTO_RECEIPT_SIZE,
         .started_wall_us = INT64_C(1800000000000000),
         .updated_wall_us = INT64_C(1800000000000001) };
     unit.chip_id[7] = (uint8_t)number;
     unit.chip_id[6] = (uint8_t)(number >> 8);
+    unit.record_length = strlen(unit.record);
+    memset(unit.lock_answer, 0xA5, sizeof(unit.lock_answer));
     memset(unit.statement, 0x5A, sizeof(unit.statement));
     memset(unit.receipt, 0, sizeof(unit.receipt));
     unit.dev_eui[0] = 0x70;
@@ -122,6 +128,12 @@ static void expect_same(const struct lpa_unit *a, const struct lpa_unit *b)
     assert_string_equal(a->probe.product, b->probe.product);
     assert_string_equal(a->probe.serial, b->probe.serial);
     assert_string_equal(a->probe.firmware, b->probe.firmware);
+    assert_string_equal(a->permit_id, b->permit_id);
+    assert_string_equal(a->record, b->record);
+    assert_int_equal(a->record_length, b->record_length);
+    assert_int_equal(a->lock, b->lock);
+    assert_int_equal(a->lock_answer_length, b->lock_answer_length);
+    assert_memory_equal(a->lock_answer, b->lock_answer, sizeof(a->lock_answer));
     assert_string_equal(a->grant_id, b->grant_id);
     assert_memory_equal(a->dev_eui, b->dev_eui, sizeof(a->dev_eui));
     assert_int_equal(a->key_version, b->key_version);
@@ -197,12 +209,14 @@ static void test_version_1_is_renewed(void **state)
         assert_int_equal(back.attempt, 3);
         assert_int_equal(back.state, LPA_STATE_CONFIRMED);
         assert_string_equal(back.probe.serial, round == 0 ? "" : unit.probe.serial);
+        assert_int_equal(back.lock, round == 0 ? LPA_LOCK_NONE : LPA_LOCK_ANSWERED);
+        back.lock = LPA_LOCK_ANSWERED;
         memcpy(&back.probe, &unit.probe, sizeof(back.probe));
         assert_int_equal(lpa_journal_put(journal, &back, NULL), BASE_OK);
         lpa_journal_close(journal);
     }
     assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=4", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     struct lpa_journal *newer = NULL;
     assert_int_equal(lpa_journal_open(p->path, &newer, NULL), BASE_E_CORRUPT);

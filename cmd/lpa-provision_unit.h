@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_LPA_PROVISION_UNIT_H
+#define CMD_LPA_PROVISION_UNIT_H
+
+/** @file Private to cmd/lpa-provision*.c: the verbs that are about one unit. */
+
+#include "cmd/lpa-provision.h"
+
+/** The newest row of a chip. */
+struct prov_row_search {
+    const uint8_t *chip_id;
+    const char *lot;
+    struct lpa_unit newest;
+    bool found;
+};
+
+struct prov_unit_verb {
+    struct prov_app app;
+    struct prov_args args;
+    uint8_t chip_id[PROTO_CHIP_ID_SIZE];
+    struct prov_row_search search;
+    struct auth_unit unit;
+};
+
+/** Open the journal and look for the chip's row; none found is no failure. */
+BASE_MUST_CHECK
+enum base_status prov_unit_row(struct prov_unit_verb *v, struct base_err *err);
+
+/** Have what is final confirmed: --yes, or the word typed. */
+BASE_MUST_CHECK
+enum base_status prov_unit_ask(
+    const struct prov_unit_verb *v, const char *question, struct base_err *err);
+
+BASE_MUST_CHECK
+enum base_status prov_unit_settle(struct prov_unit_verb *v, struct base_err *err);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attested lots: restrict, seal and lock, with a fault at every call. */
+#include "tests/unit/lpa/factory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROUNDS 14
+
+static const struct lpa_job_opts personalise = { .stage = LPA_STAGE_PERSONALISE, .site = "tcp:p" };
+static const struct lpa_job_opts provision = { .stage = LPA_STAGE_PROVISION, .site = "tcp:q" };
+
+static void test_a_blank_board_goes_the_whole_way(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 1);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_PERSONALISED);
+    assert_string_equal(job.unit.permit_id, "permit-1");
+    assert_true(f.chips[0].sealed && f.registered[0]);
+    assert_int_equal(f.grant_count, 0);
+    assert_int_equal(factory_run(&f, &provision, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_LOCKED);
+    assert_int_equal(job.unit.lock, LPA_LOCK_DONE);
+    assert_true(f.chips[0].dark && f.kms_locked[0]);
+    assert_int_equal(f.programs, 1);
+    assert_null(factory_check(&f));
+    /* A locked board says nothing: it is named, and nothing is done. */
+    assert_int_equal(factory_run(&f, &provision, &job), LPA_JOB_STOPPED);
+    assert_string_equal(job.failure.err.code, "port_locked");
+    assert_false(job.examined);
+}
+
+static void test_a_personalised_board_is_left_alone(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 2);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(f.programs, 1);
+    /* Another personaliser without the record: the KMS has it. */
+    f.have_personal_row[0] = false;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_PERSONALISED);
+}
+
+static void expect_stop(
+    struct factory *f, const struct lpa_job_opts *opts, const char *code, enum lpa_step_id step)
+{
+    struct lpa_job job;
+    assert_int_equal(factory_run(f, opts, &job), LPA_JOB_STOPPED);
+    assert_string_equal(job.failure.err.code, code);
+    assert_int_equal(job.failure.step, step);
+    assert_true(job.failure.next[0] != '\0');
+    assert_null(factory_check(f));
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 3);
+    expect_stop(&f, &provision, "not_restricted", LPA_STEP_ADMIT);
+    f.chips[0].vault = PROTO_VAULT_IDENTITY;
+    f.chips[0].image = true;
+    expect_stop(&f, &personalise, "vault_exposed", LPA_STEP_ADMIT);
+    assert_int_equal(f.chips[0].fuses, 0);
+
+    factory_init_attested(&f, 4);
+    f.revoked = true;
+    expect_stop(&f, &personalise, "permit_missing", LPA_STEP_REHEARSE);
+    assert_false(f.chips[0].key_row);
+    f.revoked = false;
+    f.permit.prg.acts = PRG_ACT_REHEARSE;
+    expect_stop(&f, &personalise, "permit_act", LPA_STEP_REHEARSE);
+    f.permit.prg.acts = PRG_ACT_REHEARSE | PRG_ACT_RESTRICT;
+    f.permit.until_wall_us = f.now_us;
+    expect_stop(&f, &personalise, "permit_expired", LPA_STEP_REHEARSE);
+    f.permit.until_wall_us = INT64_MAX;
+    f.permit.prg.for_chip = true;
+    f.permit.prg.chip_id[7] = 9;
+    expect_stop(&f, &personalise, "permit", LPA_STEP_REHEARSE);
+    assert_false(f.chips[0].key_row);
+    f.permit.prg.for_chip = false;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    expect_stop(&f, &provision, "permit_act", LPA_STEP_LOCK);
+    assert_int_equal(f.rows[0].lock, LPA_LOCK_NONE);
+    assert_false(f.chips[0].locked);
+
+    factory_init_attested(&f, 5);
+    f.chips[0].image = f.chips[0].sealed = true;
+    expect_stop(&f, &personalise, "record_lost", LPA_STEP_ADMIT);
+}
+
+static void test_no_fuse_when_the_log_refuses(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 6);
+    f.chips[0].image = true;
+    f.log_full = true;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_STOPPED);
+    assert_int_equal(base_status_exit_code(job.failure.err.status), 7);
+    assert_int_equal(f.chips[0].fuses, 0);
+    f.log_full = false;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+}
+
+/* The operator, who sees a board that says nothing, reads its label. */
+static void settle(struct factory *f)
+{
+    struct base_err err = { 0 };
+    size_t chip = f->socket;
+    struct lpa_unit row = f->rows[chip];
+    f->killed = false;
+    f->stage = LPA_STAGE_PROVISION;
+    f->no_swap = true;
+    if (f->have_row[chip] && lpa_job_owes(&row)) {
+        (void)!lpa_job_settle(&f->io, &row, &err);
+        row = f->rows[chip];
+        base_err_clear(&err);
+    }
+    bool open = row.lock == LPA_LOCK_BEGUN || row.lock == LPA_LOCK_ANSWERED ||
+                row.lock == LPA_LOCK_REPORTED;
+    if (f->have_row[chip] && f->chips[chip].dark && open) {
+        (void)!lpa_job_settle_by_label(&f->io, &f->permit, &row, &err);
+    }
+    f->no_swap = false;
+}
+
+static const char *check_done(const struct factory *f)
+{
+    const char *left = factory_check_done(f);
+    for (size_t i = 0; i < FACTORY_CHIPS && left == NULL; i++) {
+        bool done = f->rows[i].lock == LPA_LOCK_DONE || f->rows[i].lock == LPA_LOCK_SETTLED;
+        left = done && f->chips[i].dark ? NULL : "a board is left unlocked";
+    }
+    return left;
+}
+
+static const char *work_all(struct factory *f)
+{
+    struct lpa_job job;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < FACTORY_CHIPS; i++) {
+            f->socket = i;
+            if (!f->registered[i]) {
+                (void)factory_run(f, &personalise, &job);
+            } else {
+                (void)factory_run(f, &provision, &job);
+            }
+            const char *broken = factory_check(f);
+            if (broken == NULL && f->socket == i && f->chips[i].dark) {
+                settle(f);
+                broken = factory_check(f);
+            }
+            if (broken != NULL) {
+                return broken;
+            }
+        }
+        if (f->budget == 0 && check_done(f) == NULL) {
+            return NULL;
+        }
+    }
+    return check_done(f);
+}
+
+static void test_every_single_fault_at_every_call(void **state)
+{
+    (void)state;
+    unsigned cases = 0;
+    for (enum fault fault = FAULT_LOST_REQUEST; fault < FAULT_COUNT; fault++) {
+        for (uint64_t at = 1;; at++) {
+            struct factory f;
+            factory_init_attested(&f, 100);
+            f.fault_at = at;
+            f.fault = fault;
+            const char *broken = work_all(&f);
+            if (broken != NULL) {
+                fail_msg("fault %d at call %u: %s", (int)fault, (unsigned)at, broken);
+            }
+            cases++;
+            if (f.calls < at) {
+                break;
+            }
+        }
+    }
+    print_message("%u cases of one fault\n", cases);
+    assert_true(cases > 600);
+}
+
+static void test_random_faults(void **state)
+{
+    (void)state;
+    unsigned settled = 0;
+    for (uint64_t seed = 1; seed <= 4000; seed++) {
+        struct factory f;
+        factory_init_attested(&f, seed);
+        f.budget = (uint32_t)(seed % 9);
+        f.every = (uint32_t)(12 + seed % 89); /* early in the lot, or late */
+        const char *broken = work_all(&f);
+        if (broken != NULL) {
+            fail_msg("seed %u: %s", (unsigned)seed, broken);
+        }
+        for (size_t i = 0; i < FACTORY_CHIPS; i++) {
+            settled += f.rows[i].lock == LPA_LOCK_SETTLED;
+        }
+    }
+    print_message("4000 seeded runs, %u locks settled by label\n", settled);
+    assert_true(settled > 0);
+}
+
+/* The harness must be able to fail: a chip that forgets its lock at a reset is noticed. */
+static void test_the_harness_notices_a_lock_that_does_not_last(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 7);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(factory_run(&f, &provision, &job), LPA_JOB_PASS);
+    f.chips[0].dark = f.chips[0].locked = false;
+    assert_non_null(factory_check(&f));
+    factory_init_attested(&f, 8);
+    f.announced = LPA_EVENT_COUNT;
+    f.chips[0].image = f.chips[0].key_row = true;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    f.rows[0].lock = LPA_LOCK_NONE;
+    f.announced = LPA_EVENT_RESTRICT;
+    assert_null(factory_check(&f));
+    f.personal_rows[0].record_length = 0;
+    f.personal_rows[0].phase = LPA_PHASE_DO;
+    f.personal_rows[0].result = LPA_RESULT_NONE;
+    f.chips[0].sealed = false;
+    assert_int_equal(f.io.device->seal(f.io.device_user, &f.permit.prg, NULL), BASE_OK);
+    assert_non_null(factory_check(&f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_blank_board_goes_the_whole_way),
+        cmocka_unit_test(test_a_personalised_board_is_left_alone),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_fuse_when_the_log_refuses),
+        cmocka_unit_test(test_every_single_fault_at_every_call),
+        cmocka_unit_test(test_random_faults),
+        cmocka_unit_test(test_the_harness_notices_a_lock_that_does_not_last),
+    };
+    return cmocka_run_group_tests_name("lpa-job-port", tests, NULL, NULL);
+}
