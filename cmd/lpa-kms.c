@@ -96,7 +96,10 @@ int main(int argc, char **argv)
             "add|renew|revoke|list --dir DIR [NAME] [--csr FILE --out CERT] [--log-key VKEY "
             "[--role provision|personalise]] [--json]",
             kms_verb_station, "stations; add signs their certificate, renew a new one" },
-        { "unit", "list --dir DIR [--lot LOT] [--json]", kms_verb_unit, "units and their state" },
+        { "unit",
+            "list|rework|zeroise|retire|cancel --dir DIR [CHIP] [--lot LOT] [--reason TEXT] "
+            "[--permit] [--json]",
+            kms_verb_unit, "units and their state; orders for units that are confirmed" },
     };
     static const struct cli_program program = {
         .name = "lpa-kms",

@@ -88,8 +88,101 @@ static enum base_status unit_list(int argc, char **argv, struct base_err *err)
     return status;
 }
 
+static enum base_status order_unit(int argc, char **argv, uint8_t purpose, struct base_err *err)
+{
+    struct kms_args args;
+    struct kms_home home = { .dir = "" };
+    struct kms_order order = { .id = "" };
+    uint8_t chip[8];
+    enum base_status status = kms_args_read(argc, argv, "dyPJ", 1, &args, err);
+    if (status == BASE_OK) {
+        status = kms_args_chip(args.words[0], chip, err);
+    }
+    if (status == BASE_OK && purpose == PROTO_PURPOSE_ZEROISE && !args.permit) {
+        status = base_err_set(err, BASE_E_DENIED, "", 0,
+            "a zeroised unit has no keys left, and neither has the KMS: say --permit");
+    }
+    if (status == BASE_OK) {
+        status = kms_args_open(&args, &home, err);
+    }
+    if (status == BASE_OK) {
+        status = kms_admin_unit_order(
+            &home, chip, purpose, args.reason != NULL ? args.reason : "", &order, err);
+    }
+    if (status == BASE_OK && args.json) {
+        status = kms_print_object(json_pack("{s:s, s:s, s:s}", "order", order.id, "chip_id",
+                                      args.words[0], "work", kms_work_name(purpose)),
+            err);
+    } else if (status == BASE_OK) {
+        (void)printf("%s of chip %s is ordered: the next run of a station carries it out\n",
+            kms_work_name(purpose), args.words[0]);
+    }
+    kms_home_close(&home);
+    return status;
+}
+
+static enum base_status unit_rework(int argc, char **argv, struct base_err *err)
+{
+    return order_unit(argc, argv, PROTO_PURPOSE_REWORK, err);
+}
+
+static enum base_status unit_zeroise(int argc, char **argv, struct base_err *err)
+{
+    return order_unit(argc, argv, PROTO_PURPOSE_ZEROISE, err);
+}
+
+typedef enum base_status unit_fn(
+    struct kms_home *home, const uint8_t chip_id[8], struct base_err *err);
+
+static enum base_status with_unit(
+    const struct kms_args *args, unit_fn *function, const char *done, struct base_err *err)
+{
+    struct kms_home home = { .dir = "" };
+    uint8_t chip[8];
+    enum base_status status = kms_args_chip(args->words[0], chip, err);
+    if (status == BASE_OK) {
+        status = kms_args_open(args, &home, err);
+    }
+    if (status == BASE_OK) {
+        status = function(&home, chip, err);
+    }
+    if (status == BASE_OK) {
+        (void)printf("%s %s\n", done, args->words[0]);
+    }
+    kms_home_close(&home);
+    return status;
+}
+
+static enum base_status unit_cancel(int argc, char **argv, struct base_err *err)
+{
+    struct kms_args args;
+    enum base_status status = kms_args_read(argc, argv, "d", 1, &args, err);
+    return status == BASE_OK ? with_unit(&args, kms_admin_unit_cancel,
+                                   "no order is pending any more for chip", err)
+                             : status;
+}
+
+static enum base_status unit_retire(int argc, char **argv, struct base_err *err)
+{
+    struct kms_args args;
+    enum base_status status = kms_args_read(argc, argv, "dP", 1, &args, err);
+    if (status == BASE_OK && !args.permit) {
+        status = base_err_set(err, BASE_E_DENIED, "", 0,
+            "retiring is final, wipes the unit's keys and retires its DevEUI: say --permit");
+    }
+    return status == BASE_OK ? with_unit(&args, kms_admin_unit_retire,
+                                   "retired for good, its keys wiped: chip", err)
+                             : status;
+}
+
 int kms_verb_unit(const struct cli_program *program, int argc, char **argv)
 {
-    static const struct kms_subverb verbs[] = { { "list", unit_list } };
-    return kms_subverb_run(program, verbs, 1, argc, argv);
+    static const struct kms_subverb verbs[] = {
+        { "list", unit_list },
+        { "rework", unit_rework },
+        { "zeroise", unit_zeroise },
+        { "retire", unit_retire },
+        { "cancel", unit_cancel },
+    };
+    return kms_subverb_run(program, verbs, sizeof(verbs) / sizeof(verbs[0]), argc, argv);
 }

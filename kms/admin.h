@@ -100,6 +100,32 @@ enum base_status kms_admin_permit_revoke(
     struct kms_home *home, const char *id, struct base_err *err);
 
 /**
+ * Order new keys (PROTO_PURPOSE_REWORK) for a unit that is confirmed, or that it loses its keys
+ * (PROTO_PURPOSE_ZEROISE). One-use, for the device key that was confirmed; a repeat finds the order
+ * that is there.
+ *
+ * @param reason  for the books; at most KMS_REASON_SIZE - 1 characters
+ * @return BASE_OK; BASE_E_NOTFOUND (chip without keys); BASE_E_DENIED (its grant is open or
+ * scrapped, the unit retired or already zeroised); BASE_E_EXISTS (another kind of order is pending)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_unit_order(struct kms_home *home, const uint8_t chip_id[8],
+    uint8_t purpose, const char *reason, struct kms_order *ret_order, struct base_err *err);
+/** Take a pending order back. BASE_E_NOTFOUND: there is none. */
+BASE_MUST_CHECK
+enum base_status kms_admin_unit_cancel(
+    struct kms_home *home, const uint8_t chip_id[8], struct base_err *err);
+/**
+ * Retire a unit for good: its DevEUI is never served again, and its keys are wiped from the store.
+ * Doing so twice is fine.
+ *
+ * @return BASE_OK; BASE_E_NOTFOUND; BASE_E_DENIED (its grant is open or scrapped)
+ */
+BASE_MUST_CHECK
+enum base_status kms_admin_unit_retire(
+    struct kms_home *home, const uint8_t chip_id[8], struct base_err *err);
+
+/**
  * Add a tester and draw the TOTP secret.
  *
  * @param[out] ret_uri  otpauth URI with NUL: shown once, then wiped by the caller

@@ -354,7 +354,9 @@ static enum base_status scrap_open_grants(
     for (;;) {
         struct open_ids open = { .count = 0 };
         bool changed = false;
-        const struct kms_grant_filter filter = { .lot = id, .only_open = true, .limit = 64 };
+        const struct kms_grant_filter filter = {
+            .lot = id, .only_open = true, .only_first = true, .limit = 64
+        };
         enum base_status status = kms_grant_each(&home->store, &filter, collect_id, &open, err);
         for (size_t i = 0; i < open.count && status == BASE_OK; i++) {
             status = kms_grant_scrap(&home->store, open.ids[i], "lpa-kms", "lot closed",

@@ -13,6 +13,9 @@ struct kms_asking {
     struct proto_statement statement;
     uint8_t sha256[32];        /**< of bytes */
     uint8_t intent_sha256[32]; /**< of the intent record */
+    bool ordered; /**< an order stands behind it: new keys for a confirmed unit, or none */
+    struct kms_order order; /**< where ordered */
+    uint8_t dev_eui[8];     /**< of the confirmed unit, where ordered */
 };
 
 /** Read member "statement" of @p body: codec, authority, MAC. Refuses "statement_bad". */
@@ -24,6 +27,19 @@ enum base_status kms_read_statement(
  */
 BASE_MUST_CHECK
 enum base_status kms_check_claims(struct kms_call *call, const struct kms_asking *asking);
+
+/**
+ * May an order be carried out on this confirmed unit? Fills the asking's members about it. Refuses
+ * "rework_needed" (none is pending), "statement_bad" (the chip fell back behind what was
+ * confirmed).
+ */
+BASE_MUST_CHECK
+enum base_status kms_check_order(struct kms_call *call, const struct kms_grant *current,
+    struct kms_asking *asking, struct base_err *err);
+
+/** Does the lot take this session's kind of login? */
+BASE_MUST_CHECK
+enum base_status kms_check_attendance(struct kms_call *call, const struct kms_lot *lot);
 
 /** Lot open, not expired, and taking this session's kind of login. */
 BASE_MUST_CHECK

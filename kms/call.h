@@ -72,6 +72,7 @@ struct kms_call {
     int64_t now_us; /**< the store's clock, read once per call */
     struct kms_station station;
     struct kms_session session; /**< filled where the route wants a session */
+    bool wiped;                 /**< keys were overwritten: let nothing of them stay on disk */
     char args[2][KMS_ID_SIZE];  /**< path parts in the places of the route's stars */
 };
 

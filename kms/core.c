@@ -289,10 +289,17 @@ static enum base_status in_transaction(
     }
     call->now_us = kms_store_now_us(store);
     status = run(call, err);
-    if (status == BASE_OK) {
-        return kms_store_commit(store, err);
+    if (status != BASE_OK) {
+        kms_store_rollback(store);
+        return status;
     }
-    kms_store_rollback(store);
+    status = kms_store_commit(store, err);
+    if (status == BASE_OK && call->wiped) {
+        struct base_err cause = { 0 };
+        if (kms_store_purge(store, &cause) != BASE_OK) { /* the call itself is done */
+            base_log(call->core->log, BASE_LOG_ERROR, "%s", cause.message);
+        }
+    }
     return status;
 }
 

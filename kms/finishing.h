@@ -21,4 +21,15 @@ BASE_MUST_CHECK
 enum base_status kms_receipt_key(struct kms_call *call, const struct kms_grant *grant,
     struct base_secret *ret_key, struct base_err *err);
 
+/** Before the receipt of an order's grant counts: what was current is superseded, its keys wiped.
+ */
+BASE_MUST_CHECK
+enum base_status kms_replace_current(
+    struct kms_call *call, const struct kms_grant *grant, struct base_err *err);
+
+/** Retire the DevEUI of an order's grant that was scrapped. */
+BASE_MUST_CHECK
+enum base_status kms_retire_unit(
+    struct kms_call *call, const struct kms_grant *grant, struct base_err *err);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/hex.h"
 #include "kms/asking.h"
+#include "kms/finishing.h"
 #include "kms/signed.h"
 
 /* --- grants already made for this chip or key --- */
@@ -18,9 +19,9 @@ static enum base_status answer_grant(
     base_base64_encode(grant->envelope, sizeof(grant->envelope), envelope);
     json_t *object = json_object();
     enum base_status status = kms_grant_json(grant, object, err);
-    json_t *more =
-        json_pack("{s:s, s:b, s:s, s:s}", "device_trust", kms_trust_name(grant->device_trust),
-            "repeated", repeated, "envelope", envelope, "signed_grant", grant->note);
+    json_t *more = json_pack("{s:s, s:s, s:b, s:s, s:s}", "work", kms_work_name(grant->purpose),
+        "device_trust", kms_trust_name(grant->device_trust), "repeated", repeated, "envelope",
+        envelope, "signed_grant", grant->note);
     if (status == BASE_OK && (more == NULL || json_object_update(object, more) != 0)) {
         status = base_err_set(err, BASE_E_NOMEM, "JSON", 0, "out of memory for a grant");
     }
@@ -36,9 +37,9 @@ static enum base_status answer_grant(
 static enum base_status answer_repeat(struct kms_call *call, const struct kms_asking *asking,
     const struct kms_grant *grant, struct base_err *err)
 {
-    if (grant->state == KMS_GRANT_SCRAPPED) {
-        return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
-            "the grant of this chip was scrapped, which is final; set the board aside");
+    enum base_status status = kms_refuse_ended(call, grant);
+    if (status != BASE_OK) {
+        return status;
     }
     if (strcmp(grant->lot, asking->lot.id) != 0) {
         return kms_refuse(call, KMS_PROBLEM_UNIT_ELSEWHERE,
@@ -48,8 +49,9 @@ static enum base_status answer_repeat(struct kms_call *call, const struct kms_as
     return answer_grant(call, grant, true, err);
 }
 
-static enum base_status refuse_live(
-    struct kms_call *call, const struct kms_asking *asking, const struct kms_grant *grant)
+/* A grant of this chip that is open or confirmed leaves room for one thing only: an order. */
+static enum base_status check_live(struct kms_call *call, struct kms_asking *asking,
+    const struct kms_grant *grant, struct base_err *err)
 {
     if (memcmp(grant->public_key, asking->statement.public_key, 65) != 0) {
         return kms_refuse(call, KMS_PROBLEM_CHIP_KNOWN,
@@ -65,8 +67,7 @@ static enum base_status refuse_live(
         return kms_refuse(call, KMS_PROBLEM_RECEIPT_FIRST,
             "a grant of this chip is open: fetch the receipt from the chip and hand it in");
     }
-    return kms_refuse(
-        call, KMS_PROBLEM_REWORK_NEEDED, "this chip is confirmed; new keys need a rework order");
+    return kms_check_order(call, grant, asking, err);
 }
 
 /* After scrapping: a key that was scrapped is never granted again, whatever key came after it;
@@ -91,9 +92,21 @@ static enum base_status check_scrapped(struct kms_call *call, const struct kms_a
     return BASE_OK;
 }
 
+static enum base_status check_by_state(struct kms_call *call, struct kms_asking *asking,
+    const struct kms_grant *grant, struct base_err *err)
+{
+    if (grant->state == KMS_GRANT_OPEN || grant->state == KMS_GRANT_CONFIRMED) {
+        return check_live(call, asking, grant, err);
+    }
+    if (grant->state == KMS_GRANT_SCRAPPED) {
+        return check_scrapped(call, asking, grant, err);
+    }
+    return kms_refuse_ended(call, grant);
+}
+
 /* Rules 3 and 4. @p ret_done true when the call is answered. */
 static enum base_status check_earlier(
-    struct kms_call *call, const struct kms_asking *asking, bool *ret_done, struct base_err *err)
+    struct kms_call *call, struct kms_asking *asking, bool *ret_done, struct base_err *err)
 {
     const struct proto_statement *statement = &asking->statement;
     struct kms_grant grant;
@@ -109,8 +122,7 @@ static enum base_status check_earlier(
     *ret_done = false;
     status = kms_grant_of_chip(call->core->store, statement->chip_id, &grant, err);
     if (status == BASE_OK) {
-        status = grant.state == KMS_GRANT_SCRAPPED ? check_scrapped(call, asking, &grant, err)
-                                                   : refuse_live(call, asking, &grant);
+        status = check_by_state(call, asking, &grant, err);
     }
     if (status != BASE_OK && status != BASE_E_NOTFOUND) {
         return status;
@@ -123,7 +135,7 @@ static enum base_status check_earlier(
             "this device key was granted to another chip: one of the two is a copy; set both "
             "aside");
     }
-    if (status == BASE_OK && statement->vault_state != PROTO_VAULT_IDENTITY) {
+    if (status == BASE_OK && !asking->ordered && statement->vault_state != PROTO_VAULT_IDENTITY) {
         return kms_refuse(call, KMS_PROBLEM_REWORK_NEEDED,
             "the chip holds keys that this KMS knows nothing of; new keys need a rework order");
     }
@@ -261,10 +273,11 @@ static void write_header(const struct kms_call *call, const struct kms_asking *a
     const uint8_t envelope_id[16], uint32_t version, struct kms_grant *grant)
 {
     struct proto_envelope_header header = {
-        .purpose = PROTO_PURPOSE_INSTALL,
+        .purpose = grant->purpose,
         .lorawan_version = asking->lot.lorawan,
-        .keys = asking->lot.lorawan == PROTO_LORAWAN_1_1 ? PROTO_KEY_NWK | PROTO_KEY_APP
-                                                         : PROTO_KEY_APP,
+        .keys = grant->purpose == PROTO_PURPOSE_ZEROISE    ? 0
+                : asking->lot.lorawan == PROTO_LORAWAN_1_1 ? PROTO_KEY_NWK | PROTO_KEY_APP
+                                                           : PROTO_KEY_APP,
         .key_version = version,
     };
     memcpy(header.envelope_id, envelope_id, sizeof(header.envelope_id));
@@ -288,16 +301,20 @@ static enum base_status make_envelope(struct kms_call *call, const struct kms_as
     if (status != BASE_OK) {
         return status;
     }
-    uint8_t *roots = secret.data; /* NwkKey, AppKey */
+    uint8_t *roots = secret.data; /* NwkKey, AppKey; an absent key is zeros */
     uint8_t *receipt_key = secret.data + PROTO_ENVELOPE_PLAIN_SIZE;
-    bool both = asking->lot.lorawan == PROTO_LORAWAN_1_1;
-    size_t skip = both ? 0 : PROTO_ROOT_KEY_SIZE; /* an absent NwkKey is zeros */
-    status = base_random_fill(keys->random, roots + skip, PROTO_ENVELOPE_PLAIN_SIZE - skip, err);
+    bool any = grant->purpose != PROTO_PURPOSE_ZEROISE;
+    size_t skip = asking->lot.lorawan == PROTO_LORAWAN_1_1 ? 0 : PROTO_ROOT_KEY_SIZE;
+    memset(roots, 0, PROTO_ENVELOPE_PLAIN_SIZE);
+    if (any) {
+        status =
+            base_random_fill(keys->random, roots + skip, PROTO_ENVELOPE_PLAIN_SIZE - skip, err);
+    }
     if (status == BASE_OK) {
         status =
             kms_keystore_seal(keys, grant->public_key, roots, grant->envelope, receipt_key, err);
     }
-    if (status == BASE_OK) {
+    if (status == BASE_OK && any) {
         status =
             kms_keystore_wrap(keys, roots, PROTO_ENVELOPE_PLAIN_SIZE, grant->roots_wrapped, err);
     }
@@ -349,10 +366,16 @@ static void describe(
     memcpy(grant->chip_id, asking->statement.chip_id, 8);
     memcpy(grant->public_key, asking->statement.public_key, 65);
     memcpy(grant->nonce, asking->statement.nonce, 16);
-    /* granted was read before kms_lot_take() raised it, in the same transaction */
-    kms_eui_bytes(asking->lot.deveui_first + (uint64_t)asking->lot.granted, grant->dev_eui);
+    if (asking->ordered) {
+        memcpy(grant->dev_eui, asking->dev_eui, sizeof(grant->dev_eui));
+        memcpy(grant->order_id, asking->order.id, sizeof(grant->order_id));
+        grant->purpose = asking->order.purpose;
+    } else {
+        /* granted was read before kms_lot_take() raised it, in the same transaction */
+        kms_eui_bytes(asking->lot.deveui_first + (uint64_t)asking->lot.granted, grant->dev_eui);
+        grant->purpose = PROTO_PURPOSE_INSTALL;
+    }
     grant->state = KMS_GRANT_OPEN;
-    grant->purpose = PROTO_PURPOSE_INSTALL;
     grant->device_trust = asking->lot.trust;
     grant->unattended = call->session.unattended;
     memcpy(grant->station, call->station.name, sizeof(grant->station));
@@ -399,15 +422,29 @@ static enum base_status make_grant(
     return status;
 }
 
-static enum base_status grant_checked(
+/* An order serves once. It stands beyond the lot's end, and takes nothing of its quota: the DevEUI
+ * has been given. */
+static enum base_status use_order(
     struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
+{
+    bool changed = false;
+    enum base_status status =
+        kms_order_end(call->core->store, asking->order.id, call->now_us, &changed, err);
+    return status == BASE_OK && !changed
+               ? base_err_set(err, BASE_E_BUSY, "KMS", 0, "another node used this order")
+               : status;
+}
+
+static enum base_status grant_checked(
+    struct kms_call *call, struct kms_asking *asking, struct base_err *err)
 {
     bool done = false;
     enum base_status status = check_earlier(call, asking, &done, err);
     if (status != BASE_OK || done) {
         return status;
     }
-    status = kms_check_lot_open(call, &asking->lot);
+    status = asking->ordered ? kms_check_attendance(call, &asking->lot)
+                             : kms_check_lot_open(call, &asking->lot);
     if (status == BASE_OK) {
         status = kms_check_claims(call, asking);
     }
@@ -415,7 +452,8 @@ static enum base_status grant_checked(
         status = check_trust(call, asking, err);
     }
     if (status == BASE_OK) {
-        status = take_quota(call, &asking->lot, err);
+        status =
+            asking->ordered ? use_order(call, asking, err) : take_quota(call, &asking->lot, err);
     }
     return status == BASE_OK ? make_grant(call, asking, err) : status;
 }

@@ -200,6 +200,18 @@ static enum base_status ungranted(
     return put;
 }
 
+/* What the operator ordered for a confirmed unit and nobody has begun. */
+static enum base_status put_order(
+    struct kms_call *call, const uint8_t chip_id[8], json_t *object, struct base_err *err)
+{
+    struct kms_order order;
+    enum base_status status = kms_order_pending(call->core->store, chip_id, &order, err);
+    if (status == BASE_OK) {
+        (void)put_text(object, "work", kms_work_name(order.purpose), &status);
+    }
+    return status == BASE_E_NOTFOUND ? BASE_OK : status;
+}
+
 enum base_status kms_handle_get_unit(struct kms_call *call, struct base_err *err)
 {
     struct kms_lot lot;
@@ -211,17 +223,21 @@ enum base_status kms_handle_get_unit(struct kms_call *call, struct base_err *err
     if (base_hex_decode(call->args[1], 8, chip_id, NULL) != BASE_OK) {
         return kms_refuse(call, KMS_PROBLEM_REQUEST_BAD, "a chip id is 16 hexadecimal digits");
     }
-    struct kms_grant grant;
+    struct kms_grant grant = { .id = "" };
     json_auto_t *object = json_object();
     status = kms_grant_of_chip(call->core->store, chip_id, &grant, err);
     if (status == BASE_E_NOTFOUND) {
         status = ungranted(call, chip_id, object, err);
     } else if (status == BASE_OK) {
         status = kms_grant_json(&grant, object, err);
-        if (status == BASE_OK && grant.state != KMS_GRANT_SCRAPPED &&
+        if (status == BASE_OK &&
+            (grant.state == KMS_GRANT_OPEN || grant.state == KMS_GRANT_CONFIRMED) &&
             strcmp(grant.lot, lot.id) != 0) {
             (void)put_text(object, "state", "elsewhere", &status);
         }
+    }
+    if (status == BASE_OK && grant.state == KMS_GRANT_CONFIRMED) {
+        status = put_order(call, chip_id, object, err);
     }
     return status == BASE_OK ? kms_answer(call, 200, json_incref(object), err) : status;
 }

@@ -138,8 +138,14 @@ static enum base_status confirm(struct kms_call *call, const struct kms_grant *g
     const uint8_t *bytes, struct base_err *err)
 {
     bool changed = false;
-    enum base_status status =
-        kms_grant_confirm(call->core->store, grant->id, bytes, call->now_us, &changed, err);
+    enum base_status status = BASE_OK;
+    if (grant->order_id[0] != '\0') {
+        status = kms_replace_current(call, grant, err);
+    }
+    if (status == BASE_OK) {
+        status =
+            kms_grant_confirm(call->core->store, grant->id, bytes, call->now_us, &changed, err);
+    }
     if (status == BASE_OK && !changed) {
         status = base_err_set(err, BASE_E_BUSY, "KMS", 0, "another node changed this grant");
     }
@@ -180,6 +186,23 @@ enum base_status kms_handle_receipt(struct kms_call *call, struct base_err *err)
     return status == BASE_OK ? answer_confirmed(call, &grant, repeated, err) : status;
 }
 
+/* Of rework or zeroise nobody knows what the chip holds now, so the whole unit ends with it. */
+static enum base_status scrap(struct kms_call *call, const struct kms_grant *grant,
+    const char *reason, bool *ret_changed, struct base_err *err)
+{
+    enum base_status status = kms_grant_scrap(
+        call->core->store, grant->id, call->station.name, reason, call->now_us, ret_changed, err);
+    if (status == BASE_OK) {
+        status = kms_call_event(call, "scrapped", grant->lot, grant->id, err);
+    }
+    if (status == BASE_OK && grant->order_id[0] != '\0') {
+        status = kms_retire_unit(call, grant, err);
+    }
+    call->wiped = true;
+    call->core->metrics.scrapped += status == BASE_OK && *ret_changed ? 1 : 0;
+    return status;
+}
+
 enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err)
 {
     static const char *const names[] = { "reason" };
@@ -197,15 +220,14 @@ enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err)
     status = kms_call_grant(call, &grant, err);
     if (status == BASE_OK && grant.state == KMS_GRANT_CONFIRMED) {
         return kms_refuse(call, KMS_PROBLEM_GRANT_CONFIRMED,
-            "this unit is confirmed and cannot be scrapped; retiring it is another call");
+            "this unit is confirmed and cannot be scrapped; the KMS's operator retires it with "
+            "lpa-kms unit retire");
+    }
+    if (status == BASE_OK && grant.state != KMS_GRANT_SCRAPPED) {
+        status = kms_refuse_ended(call, &grant);
     }
     if (status == BASE_OK && grant.state == KMS_GRANT_OPEN) {
-        status = kms_grant_scrap(
-            call->core->store, grant.id, call->station.name, reason, call->now_us, &changed, err);
-        if (status == BASE_OK) {
-            status = kms_call_event(call, "scrapped", grant.lot, grant.id, err);
-        }
-        call->core->metrics.scrapped += changed ? 1 : 0;
+        status = scrap(call, &grant, reason, &changed, err);
     }
     return status == BASE_OK ? kms_answer(call, 200, json_pack("{s:b}", "repeated", !changed), err)
                              : status;

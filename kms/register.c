@@ -92,6 +92,11 @@ enum base_status kms_check_lot_open(struct kms_call *call, const struct kms_lot 
         return kms_refuse(call, KMS_PROBLEM_LOT_EXPIRED,
             "lot %s has expired; ask the KMS's operator for a new lot", lot->id);
     }
+    return kms_check_attendance(call, lot);
+}
+
+enum base_status kms_check_attendance(struct kms_call *call, const struct kms_lot *lot)
+{
     if (call->session.unattended && !lot->unattended) {
         return kms_refuse(call, KMS_PROBLEM_UNATTENDED,
             "lot %s wants a person's code, and this session's came from a command", lot->id);

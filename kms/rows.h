@@ -385,7 +385,7 @@ enum base_status kms_grant_receipt(struct kms_store *store, const char *id,
 BASE_MUST_CHECK
 enum base_status kms_grant_lock(struct kms_store *store, const char *id, const uint8_t *answer,
     int64_t now_us, bool *ret_changed, struct base_err *err);
-/** open → scrapped; false when it was not open. */
+/** open → scrapped, keys and envelope wiped; false when it was not open. */
 BASE_MUST_CHECK
 enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
     const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err);
@@ -395,6 +395,7 @@ typedef enum base_status kms_grant_fn(
 struct kms_grant_filter {
     const char *lot; /**< NULL: all lots */
     bool only_open;
+    bool only_first;              /**< first installations, not what an order brought */
     const uint8_t *after_chip_id; /**< 8 bytes: chips above this one; NULL: from the start */
     int64_t limit;
 };
@@ -403,6 +404,47 @@ struct kms_grant_filter {
 BASE_MUST_CHECK
 enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_filter *filter,
     kms_grant_fn *each, void *user, struct base_err *err);
+
+/** The grant whose keys a chip holds, by its receipt. */
+BASE_MUST_CHECK
+enum base_status kms_grant_current(struct kms_store *store, const uint8_t chip_id[8],
+    struct kms_grant *ret_grant, struct base_err *err);
+/** confirmed → superseded, keys and envelope wiped; false when it was not confirmed. */
+BASE_MUST_CHECK
+enum base_status kms_grant_supersede(struct kms_store *store, const char *id, int64_t now_us,
+    bool *ret_changed, struct base_err *err);
+/** Retire a DevEUI: what was confirmed or superseded, keys and envelopes wiped. False when nothing
+ * changed. */
+BASE_MUST_CHECK
+enum base_status kms_grant_retire(struct kms_store *store, const uint8_t dev_eui[8], int64_t now_us,
+    bool *ret_changed, struct base_err *err);
+/** Say of a grant that its chip was locked before. */
+BASE_MUST_CHECK
+enum base_status kms_grant_inherit_lock(
+    struct kms_store *store, const char *id, int64_t locked_us, struct base_err *err);
+
+/** The operator's word that a chip shall get new keys, or lose those it has. */
+struct kms_order {
+    char id[KMS_GRANT_ID_SIZE];
+    uint8_t chip_id[8];
+    uint8_t public_key[65]; /**< device key that was confirmed: no other is served */
+    uint8_t purpose;        /**< PROTO_PURPOSE_REWORK, PROTO_PURPOSE_ZEROISE */
+    char reason[KMS_REASON_SIZE];
+    int64_t created_us;
+};
+
+/** BASE_E_EXISTS: the chip has an order that is pending. */
+BASE_MUST_CHECK
+enum base_status kms_order_insert(
+    struct kms_store *store, const struct kms_order *order, struct base_err *err);
+/** The order of a chip that was neither used nor taken back. */
+BASE_MUST_CHECK
+enum base_status kms_order_pending(struct kms_store *store, const uint8_t chip_id[8],
+    struct kms_order *ret_order, struct base_err *err);
+/** Use it up, or take it back; false when it was not pending. */
+BASE_MUST_CHECK
+enum base_status kms_order_end(struct kms_store *store, const char *id, int64_t now_us,
+    bool *ret_changed, struct base_err *err);
 
 /** Last checkpoint of a station's log that this KMS cosigned. */
 struct kms_log {

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants, and the logs of stations that this KMS witnesses. */
+/* Grants: asking for them, and what becomes of them. */
 #include <string.h>
 
 #include "kms/rows.h"
 #include "kms/rows_private.h"
-
-#define GRANT_COLUMNS                                                                              \
-    "id, lot, chip_id, public_key, nonce, dev_eui, key_version, state, device_trust,"              \
-    " unattended, station, tester, statement, envelope, roots_wrapped, receipt_key_wrapped,"       \
-    " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by, purpose,"           \
-    " order_id, ended_us, locked_us"
 
 static const char *const state_names[] = {
     [KMS_GRANT_OPEN] = "open",
@@ -120,15 +114,10 @@ static void grant_of_row(struct kms_row *row, struct kms_grant *grant)
     grant->locked_us = kms_row_int(row, 25);
 }
 
-struct grant_reader {
-    struct kms_grant grant;
-    bool found;
-};
-
-static enum base_status read_grant(void *user, struct kms_row *row, struct base_err *err)
+enum base_status kms_rows_read_grant(void *user, struct kms_row *row, struct base_err *err)
 {
     (void)err;
-    struct grant_reader *reader = user;
+    struct kms_grant_reader *reader = user;
     reader->found = true;
     grant_of_row(row, &reader->grant);
     return BASE_OK;
@@ -137,10 +126,11 @@ static enum base_status read_grant(void *user, struct kms_row *row, struct base_
 enum base_status kms_grant_by_id(
     struct kms_store *store, const char *id, struct kms_grant *ret_grant, struct base_err *err)
 {
-    struct grant_reader reader = { .found = false };
+    struct kms_grant_reader reader = { .found = false };
     const struct kms_value values[] = { kms_text(id) };
-    enum base_status status = KMS_ONE(store, "SELECT " GRANT_COLUMNS " FROM grants WHERE id = $1",
-        values, read_grant, reader, err);
+    enum base_status status =
+        KMS_ONE(store, "SELECT " KMS_GRANT_COLUMNS " FROM grants WHERE id = $1", values,
+            kms_rows_read_grant, reader, err);
     if (status == BASE_OK) {
         *ret_grant = reader.grant;
     }
@@ -151,13 +141,13 @@ enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t c
     const uint8_t public_key[65], const uint8_t nonce[16], struct kms_grant *ret_grant,
     struct base_err *err)
 {
-    struct grant_reader reader = { .found = false };
+    struct kms_grant_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(chip_id, 8), kms_blob(public_key, 65),
         kms_blob(nonce, 16) };
     enum base_status status = KMS_ONE(store,
-        "SELECT " GRANT_COLUMNS
+        "SELECT " KMS_GRANT_COLUMNS
         " FROM grants WHERE chip_id = $1 AND public_key = $2 AND nonce = $3",
-        values, read_grant, reader, err);
+        values, kms_rows_read_grant, reader, err);
     if (status == BASE_OK) {
         *ret_grant = reader.grant;
     }
@@ -167,13 +157,13 @@ enum base_status kms_grant_by_statement(struct kms_store *store, const uint8_t c
 enum base_status kms_grant_of_chip(struct kms_store *store, const uint8_t chip_id[8],
     struct kms_grant *ret_grant, struct base_err *err)
 {
-    struct grant_reader reader = { .found = false };
+    struct kms_grant_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(chip_id, 8) };
     enum base_status status = KMS_ONE(store,
-        "SELECT " GRANT_COLUMNS " FROM grants WHERE chip_id = $1"
+        "SELECT " KMS_GRANT_COLUMNS " FROM grants WHERE chip_id = $1"
         " ORDER BY CASE state WHEN 'open' THEN 0 WHEN 'confirmed' THEN 1 WHEN 'retired' THEN 2"
         " ELSE 3 END, key_version DESC LIMIT 1",
-        values, read_grant, reader, err);
+        values, kms_rows_read_grant, reader, err);
     if (status == BASE_OK) {
         *ret_grant = reader.grant;
     }
@@ -248,56 +238,6 @@ enum base_status kms_grant_confirm(struct kms_store *store, const char *id, cons
         values, ret_changed, err);
 }
 
-struct receipt_reader {
-    uint8_t receipt[PROTO_RECEIPT_SIZE];
-    bool found;
-};
-
-static enum base_status read_receipt(void *user, struct kms_row *row, struct base_err *err)
-{
-    (void)err;
-    struct receipt_reader *reader = user;
-    reader->found = true;
-    kms_row_bytes(row, 0, sizeof(reader->receipt), reader->receipt);
-    return BASE_OK;
-}
-
-enum base_status kms_grant_receipt(struct kms_store *store, const char *id,
-    uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
-{
-    struct receipt_reader reader = { .found = false };
-    const struct kms_value values[] = { kms_text(id) };
-    enum base_status status =
-        KMS_ONE(store, "SELECT receipt FROM grants WHERE id = $1 AND state = 'confirmed'", values,
-            read_receipt, reader, err);
-    if (status == BASE_OK) {
-        memcpy(ret_receipt, reader.receipt, sizeof(reader.receipt));
-    }
-    return status;
-}
-
-enum base_status kms_grant_lock(struct kms_store *store, const char *id, const uint8_t *answer,
-    int64_t now_us, bool *ret_changed, struct base_err *err)
-{
-    const struct kms_value values[] = { kms_int(now_us), kms_blob(answer, PROTO_LOCK_ANSWER_SIZE),
-        kms_text(id) };
-    return KMS_CHANGED(store,
-        "UPDATE grants SET locked_us = $1, lock_answer = $2"
-        " WHERE id = $3 AND state = 'confirmed' AND lock_answer IS NULL",
-        values, ret_changed, err);
-}
-
-enum base_status kms_grant_scrap(struct kms_store *store, const char *id, const char *by,
-    const char *reason, int64_t now_us, bool *ret_changed, struct base_err *err)
-{
-    const struct kms_value values[] = { kms_int(now_us), kms_text(by), kms_text(reason),
-        kms_text(id) };
-    return KMS_CHANGED(store,
-        "UPDATE grants SET state = 'scrapped', scrapped_us = $1, scrapped_by = $2,"
-        " scrap_reason = $3 WHERE id = $4 AND state = 'open'",
-        values, ret_changed, err);
-}
-
 struct each_grant {
     kms_grant_fn *each;
     void *user;
@@ -320,10 +260,12 @@ enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_
         kms_text(filter->only_open ? "open" : ""),
         kms_blob(filter->after_chip_id, filter->after_chip_id != NULL ? 8 : 0),
         kms_int(filter->limit),
+        kms_int(filter->only_first),
     };
     const struct kms_statement query = {
-        .sql = "SELECT " GRANT_COLUMNS " FROM grants WHERE ($1 = '' OR lot = $1)"
+        .sql = "SELECT " KMS_GRANT_COLUMNS " FROM grants WHERE ($1 = '' OR lot = $1)"
                " AND ($2 = '' OR state = $2) AND chip_id > $3"
+               " AND ($5 = 0 OR order_id = '')"
                " ORDER BY chip_id, created_us LIMIT $4",
         .values = values,
         .value_count = KMS_COUNT(values),
@@ -331,58 +273,4 @@ enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_
         .user = &forward,
     };
     return kms_store_run(store, &query, NULL, err);
-}
-
-struct log_reader {
-    struct kms_log log;
-    bool found;
-};
-
-static enum base_status read_log(void *user, struct kms_row *row, struct base_err *err)
-{
-    (void)err;
-    struct log_reader *reader = user;
-    reader->found = true;
-    kms_row_bytes(row, 0, 32, reader->log.log_id);
-    kms_row_text(row, 1, sizeof(reader->log.origin), reader->log.origin);
-    reader->log.head.size = (uint64_t)kms_row_int(row, 2);
-    kms_row_bytes(row, 3, 32, reader->log.head.root);
-    return BASE_OK;
-}
-
-enum base_status kms_log_get(struct kms_store *store, const uint8_t log_id[32],
-    struct kms_log *ret_log, struct base_err *err)
-{
-    struct log_reader reader = { .found = false };
-    const struct kms_value values[] = { kms_blob(log_id, 32) };
-    enum base_status status =
-        KMS_ONE(store, "SELECT log_id, origin, size, root FROM logs WHERE log_id = $1", values,
-            read_log, reader, err);
-    if (status == BASE_OK) {
-        *ret_log = reader.log;
-    }
-    return status;
-}
-
-enum base_status kms_log_advance(struct kms_store *store, const struct kms_log *log,
-    uint64_t old_size, const char *checkpoint, int64_t now_us, bool *ret_advanced,
-    struct base_err *err)
-{
-    const struct kms_value values[] = {
-        kms_blob(log->log_id, 32),
-        kms_text(log->origin),
-        kms_int((int64_t)log->head.size),
-        kms_blob(log->head.root, 32),
-        kms_text(checkpoint),
-        kms_int(now_us),
-        kms_int((int64_t)old_size),
-    };
-    return KMS_CHANGED(store,
-        "INSERT INTO logs(log_id, origin, size, root, checkpoint, updated_us)"
-        " SELECT $1, $2, $3, $4, $5, $6 WHERE $7 = 0"
-        " OR EXISTS (SELECT 1 FROM logs WHERE log_id = $1)"
-        " ON CONFLICT (log_id) DO UPDATE SET size = excluded.size, root = excluded.root,"
-        " checkpoint = excluded.checkpoint, updated_us = excluded.updated_us"
-        " WHERE logs.size = $7",
-        values, ret_advanced, err);
 }

@@ -4,6 +4,7 @@
 
 /** @file Short forms that the kms/rows_*.c files share. @p values are arrays, not pointers. */
 
+#include "kms/rows.h"
 #include "kms/store.h"
 
 /** Run a query; BASE_E_NOTFOUND when its callback has not set @p found. */
@@ -38,5 +39,20 @@ enum base_status kms_rows_changed(struct kms_store *store, const struct kms_stat
             .each = (callback),                                                                    \
             .user = &(reader) },                                                                   \
         &(reader).found, (err))
+
+#define KMS_GRANT_COLUMNS                                                                          \
+    "id, lot, chip_id, public_key, nonce, dev_eui, key_version, state, device_trust,"              \
+    " unattended, station, tester, statement, envelope, roots_wrapped, receipt_key_wrapped,"       \
+    " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by, purpose,"           \
+    " order_id, ended_us, locked_us"
+
+struct kms_grant_reader {
+    struct kms_grant grant;
+    bool found;
+};
+
+/** Row callback for a struct kms_grant_reader and KMS_GRANT_COLUMNS. */
+BASE_MUST_CHECK
+enum base_status kms_rows_read_grant(void *user, struct kms_row *row, struct base_err *err);
 
 #endif

@@ -101,6 +101,11 @@ int64_t kms_store_now_us(struct kms_store *store)
     return store->ops->now_us(store->state);
 }
 
+enum base_status kms_store_purge(struct kms_store *store, struct base_err *err)
+{
+    return store->ops->purge != NULL ? store->ops->purge(store->state, err) : BASE_OK;
+}
+
 void kms_store_close(struct kms_store *store)
 {
     if (store == NULL || store->ops == NULL) {

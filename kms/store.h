@@ -78,6 +78,8 @@ struct kms_store_ops {
         int64_t *ret_changed, struct base_err *err);
     /** Time for TOTP, sessions and expiry: one clock for all nodes of a database. */
     int64_t (*now_us)(void *state);
+    /** Let nothing stay on disk of what committed transactions wrote over; NULL: nothing to do. */
+    enum base_status (*purge)(void *state, struct base_err *err);
     void (*close)(void *state);
 };
 
@@ -92,6 +94,9 @@ BASE_MUST_CHECK
 enum base_status kms_store_run(struct kms_store *store, const struct kms_statement *statement,
     int64_t *ret_changed, struct base_err *err);
 int64_t kms_store_now_us(struct kms_store *store);
+/** After a commit that wiped keys: see kms_store_ops.purge. */
+BASE_MUST_CHECK
+enum base_status kms_store_purge(struct kms_store *store, struct base_err *err);
 /** Close; accepts NULL and a zeroed object. */
 void kms_store_close(struct kms_store *store);
 

@@ -317,6 +317,13 @@ static int64_t sqlite_now(void *user)
     return base_clock_wall_us(state->clock);
 }
 
+/* The write-ahead log holds earlier pages until it is written over; truncating it forgets them. The
+ * pages themselves are overwritten (secure_delete). */
+static enum base_status sqlite_purge(void *user, struct base_err *err)
+{
+    return plain(user, "PRAGMA wal_checkpoint(TRUNCATE)", "empty its write-ahead log", err);
+}
+
 static void sqlite_close(void *user)
 {
     struct state *state = user;
@@ -338,6 +345,7 @@ static const struct kms_store_ops sqlite_ops = {
     .rollback = sqlite_rollback,
     .run = sqlite_run,
     .now_us = sqlite_now,
+    .purge = sqlite_purge,
     .close = sqlite_close,
 };
 
