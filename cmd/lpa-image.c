@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lpa-image: bind a device image to its provisioning authorities, and show what an image is. */
+#include "cmd/lpa-image.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/p256.h"
-#include "cmd/cli.h"
-#include "device-fw/protocol/image.h"
+#include "programmer/psoc6_secure.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_FILE_MAX 4096
-/* Longer than any image, so that a file of another kind is told by its content. */
-#define FILE_MAX_BYTES (4U << 20)
+#define KEY_FILE_MAX   4096
 #define VERSION_PART   255UL
 #define KEY_ID_HEX     (2 * PROTO_KEY_ID_SIZE + 1)
 #define PUBLIC_KEY_HEX (2 * PROTO_PUBLIC_KEY_SIZE + 1)
 
-/* Read and check an image. The bytes stay in @p buf, into which @p ret_image points. */
-static enum base_status load_image(
+enum base_status image_load(
     const char *path, struct base_buf *buf, struct proto_image *ret_image, struct base_err *err)
 {
     enum base_status status = base_file_read(path, buf, err);
@@ -39,6 +36,8 @@ static enum base_status load_image(
         return base_err_set(err, BASE_E_CORRUPT, "image", 0,
             "%s is an ELF file; give the .bin file that lies beside it", path);
     parsed = proto_image_decode(buf->data, buf->length, ret_image);
+    if (parsed == PROTO_OK && ret_image->is_signed && ret_image->object_size == buf->length)
+        parsed = PROTO_BAD_LENGTH; /* its signature is missing */
     if (parsed == PROTO_OK)
         return BASE_OK;
     return base_err_set(err, BASE_E_CORRUPT, "image", (int64_t)parsed,
@@ -46,13 +45,22 @@ static enum base_status load_image(
         proto_status_text(parsed), buf->length);
 }
 
-/* The hash at the end of a binding block, which a block fresh from the compiler does not have. */
-static bool is_sealed(const struct proto_image *image)
+bool image_is_sealed(const struct proto_image *image)
 {
     uint8_t digest[BASE_SHA256_BYTES];
 
     base_sha256(image->binding_bytes, PROTO_BINDING_HASH_AT, digest);
     return memcmp(digest, image->binding_bytes + PROTO_BINDING_HASH_AT, sizeof(digest)) == 0;
+}
+
+void image_tell(const struct base_buf *buf, const char *path)
+{
+    uint8_t digest[BASE_SHA256_BYTES];
+    char text[BASE_SHA256_HEX_SIZE];
+
+    base_sha256(buf->data, buf->length, digest);
+    base_hex_encode(digest, sizeof(digest), text);
+    (void)printf("%s  %s\n", text, path);
 }
 
 static bool is_present(const uint8_t key[PROTO_PUBLIC_KEY_SIZE])
@@ -197,10 +205,15 @@ static enum base_status bind_image(
     struct proto_image image;
     struct proto_binding binding;
     uint8_t *block;
-    enum base_status status = load_image(args->in, buf, &image, err);
+    enum base_status status = image_load(args->in, buf, &image, err);
 
     if (status != BASE_OK)
         return status;
+    if (image.is_signed)
+        return base_err_set(err, BASE_E_ARG, "", 0,
+            "%s is signed, and binding would break its signature; bind the unsigned image and sign "
+            "what comes of it",
+            args->in);
     binding = image.binding;
     status = make_binding(args, &binding, err);
     if (status != BASE_OK)
@@ -214,22 +227,17 @@ static enum base_status bind_image(
 static int run_bind(const struct cli_program *program, int argc, char **argv)
 {
     struct bind_args args = { .in = NULL };
-    uint8_t digest[BASE_SHA256_BYTES];
-    char text[BASE_SHA256_HEX_SIZE];
     struct base_buf buf;
     struct base_err err;
     enum base_status status;
 
     base_err_clear(&err);
-    base_buf_init(&buf, FILE_MAX_BYTES);
+    base_buf_init(&buf, IMAGE_FILE_MAX);
     status = parse_bind(argc, argv, &args, &err);
     if (status == BASE_OK)
         status = bind_image(&args, &buf, &err);
-    if (status == BASE_OK) {
-        base_sha256(buf.data, buf.length, digest);
-        base_hex_encode(digest, sizeof(digest), text);
-        (void)printf("%s  %s\n", text, args.out);
-    }
+    if (status == BASE_OK)
+        image_tell(&buf, args.out);
     base_buf_done(&buf);
     return status == BASE_OK ? 0 : cli_fail(program, &err);
 }
@@ -250,13 +258,35 @@ static void print_keys(const struct proto_image *image)
     }
 }
 
-static void print_text(const struct proto_image *image, const char *digest)
+/* What the image's signature is worth. An invalid one is an error. */
+static enum base_status check_signature(const struct proto_image *image, const struct base_buf *buf,
+    const char *key_path, const char **ret_text, struct base_err *err)
+{
+    uint8_t key[PRG_PSOC6_KEY_SIZE];
+    enum base_status status;
+
+    *ret_text = !image->is_signed ? "none" : "unchecked";
+    if (key_path == NULL)
+        return BASE_OK;
+    if (!image->is_signed)
+        return base_err_set(err, BASE_E_VERIFY, "image", 0, "the image is not signed");
+    status = image_load_key(key_path, key, err);
+    if (status == BASE_OK)
+        status = prg_psoc6_key_verify(
+            key, buf->data, image->object_size, buf->data + image->object_size, err);
+    if (status == BASE_OK)
+        *ret_text = "valid";
+    return status;
+}
+
+static void print_text(const struct proto_image *image, const char *digest, const char *signature)
 {
     char version[16];
-    bool sealed = is_sealed(image);
+    bool sealed = image_is_sealed(image);
 
     (void)printf("digest          %s\n", digest);
     (void)printf("size            %u\n", image->object_size);
+    (void)printf("signature       %s\n", signature);
     format_version(image->binding.bootloader_version, version);
     (void)printf("bootloader      %s\n", version);
     (void)printf("bound           %s\n", sealed ? "yes" : "no");
@@ -288,21 +318,21 @@ static json_t *keys_json(const struct proto_image *image)
     return keys;
 }
 
-static enum base_status print_json(
-    const struct proto_image *image, const char *digest, struct base_err *err)
+static enum base_status print_json(const struct proto_image *image, const char *digest,
+    const char *signature, struct base_err *err)
 {
     char version[16];
     char minimum[16];
-    bool sealed = is_sealed(image);
+    bool sealed = image_is_sealed(image);
     bool lab = sealed && (image->binding.flags & PROTO_FLAG_LAB) != 0;
     json_t *json;
     char *text;
 
     format_version(image->binding.bootloader_version, version);
     format_version(image->binding.minimum_bootloader, minimum);
-    json = json_pack("{s:s, s:I, s:s, s:b, s:b, s:s, s:i, s:o}", "digest", digest, "size",
-        (json_int_t)image->object_size, "bootloader_version", version, "bound", (int)sealed, "lab",
-        (int)lab, "minimum_bootloader", minimum, "minimum_protocol",
+    json = json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:s, s:i, s:o}", "digest", digest, "size",
+        (json_int_t)image->object_size, "signature", signature, "bootloader_version", version,
+        "bound", (int)sealed, "lab", (int)lab, "minimum_bootloader", minimum, "minimum_protocol",
         (int)image->binding.minimum_protocol, "authority_keys", keys_json(image));
     text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     json_decref(json);
@@ -313,43 +343,70 @@ static enum base_status print_json(
     return BASE_OK;
 }
 
-static int run_info(const struct cli_program *program, int argc, char **argv)
+struct info_args {
+    const char *file;
+    const char *image_key;
+    bool json;
+};
+
+static enum base_status parse_info(
+    int argc, char **argv, struct info_args *ret_args, struct base_err *err)
 {
     static const struct option options[] = {
         { "json", no_argument, NULL, 'j' },
+        { "image-key", required_argument, NULL, 'i' },
         { NULL, 0, NULL, 0 },
     };
-    uint8_t digest[BASE_SHA256_BYTES];
-    char text[BASE_SHA256_HEX_SIZE];
-    struct proto_image image;
-    struct base_buf buf;
-    struct base_err err;
-    enum base_status status = BASE_OK;
-    bool json = false;
     int option;
 
-    base_err_clear(&err);
     optind = 0;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        json = json || option == 'j';
-        if (option != 'j')
-            status = base_err_set(&err, BASE_E_ARG, "", 0,
-                "unknown option %s; see lpa-image --help", argv[optind - 1]);
+        if (option == '?')
+            return base_err_set(err, BASE_E_ARG, "", 0,
+                "unknown or incomplete option %s; see lpa-image --help", argv[optind - 1]);
+        ret_args->json = ret_args->json || option == 'j';
+        ret_args->image_key = option == 'i' ? optarg : ret_args->image_key;
     }
-    if (status == BASE_OK && argc - optind != 1)
-        status = base_err_set(&err, BASE_E_ARG, "", 0, "info wants one FILE");
-    base_buf_init(&buf, FILE_MAX_BYTES);
+    if (argc - optind != 1)
+        return base_err_set(err, BASE_E_ARG, "", 0, "info wants one FILE");
+    ret_args->file = argv[optind];
+    return BASE_OK;
+}
+
+static enum base_status show_info(
+    const struct info_args *args, struct base_buf *buf, struct base_err *err)
+{
+    uint8_t digest[BASE_SHA256_BYTES];
+    char text[BASE_SHA256_HEX_SIZE];
+    struct proto_image image;
+    const char *signature = "none";
+    enum base_status status = image_load(args->file, buf, &image, err);
+
     if (status == BASE_OK)
-        status = load_image(argv[optind], &buf, &image, &err);
-    if (status == BASE_OK) {
-        base_sha256(buf.data, buf.length, digest);
-        base_hex_encode(digest, sizeof(digest), text);
-        if (json)
-            status = print_json(&image, text, &err);
-        else
-            print_text(&image, text);
-    }
+        status = check_signature(&image, buf, args->image_key, &signature, err);
+    if (status != BASE_OK)
+        return status;
+    base_sha256(buf->data, buf->length, digest);
+    base_hex_encode(digest, sizeof(digest), text);
+    if (args->json)
+        return print_json(&image, text, signature, err);
+    print_text(&image, text, signature);
+    return BASE_OK;
+}
+
+static int run_info(const struct cli_program *program, int argc, char **argv)
+{
+    struct info_args args = { .file = NULL };
+    struct base_buf buf;
+    struct base_err err;
+    enum base_status status;
+
+    base_err_clear(&err);
+    base_buf_init(&buf, IMAGE_FILE_MAX);
+    status = parse_info(argc, argv, &args, &err);
+    if (status == BASE_OK)
+        status = show_info(&args, &buf, &err);
     base_buf_done(&buf);
     return status == BASE_OK ? 0 : cli_fail(program, &err);
 }
@@ -359,11 +416,18 @@ int main(int argc, char **argv)
     static const struct cli_verb verbs[] = {
         { "bind", "IN OUT --authority FILE [--authority FILE] [--lab] [--min-bootloader VERSION]",
             run_bind, "put authority keys and flags into an image; prints digest and file" },
-        { "info", "FILE [--json]", run_info, "show digest, version and binding of an image" },
+        { "info", "FILE [--image-key KEY] [--json]", run_info,
+            "show digest, version, binding and signature of an image" },
+        { "sign", "IMAGE --key FILE|pkcs11:URI --out SIGNED", image_run_sign,
+            "sign a bound image for the boot ROM; prints digest and file" },
+        { "key", "--public PEM --out KEY", image_run_key,
+            "write the public key in the form that the boot ROM wants" },
+        { "secure-hash", "--image-key KEY [--toc1 FILE]", image_run_secure_hash,
+            "print what SECURE_HASH will be on a board with this key" },
     };
     static const struct cli_program program = {
         .name = "lpa-image",
-        .summary = "bind device images to their provisioning authorities",
+        .summary = "bind device images to their provisioning authorities, and sign them",
         .verbs = verbs,
         .verb_count = sizeof(verbs) / sizeof(verbs[0]),
     };

@@ -10,6 +10,7 @@
 #include "device-fw/bootloader/lock.h"
 #include "device-fw/bootloader/wipe.h"
 #include "device-fw/protocol/bytes.h"
+#include "device-fw/protocol/image.h"
 #include "device-fw/protocol/messages.h"
 
 #include <string.h>
@@ -34,13 +35,18 @@ static void hash_memory(uint32_t address, uint32_t length, uint8_t ret_hash[PROT
     br_sha256_out(&context, ret_hash);
 }
 
-/* The object size is the first word of the application header. */
+/* The object size is the first word of the application header; a signature behind it counts too, so
+ * that the digest is that of the whole file. */
 static void hash_image(struct bl_device *device)
 {
     uint32_t size = bl_hal_read32(PROTO_IMAGE_ADDRESS);
+    uint32_t attributes = bl_hal_read32(PROTO_IMAGE_ADDRESS + PROTO_IMAGE_ATTRIBUTES_AT);
 
-    if (size <= PROTO_IMAGE_MAX_SIZE)
-        hash_memory(PROTO_IMAGE_ADDRESS, size, device->image_hash);
+    if (size > PROTO_IMAGE_MAX_SIZE)
+        return;
+    if ((attributes & PROTO_IMAGE_SIGNED) != 0)
+        size += PROTO_IMAGE_SIGNATURE_SIZE;
+    hash_memory(PROTO_IMAGE_ADDRESS, size, device->image_hash);
 }
 
 /* A block whose hash is wrong counts as absent: an image fresh from the compiler, or a damaged one.

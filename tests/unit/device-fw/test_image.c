@@ -67,6 +67,27 @@ static void decode_finds_the_parts(void **state)
     assert_int_equal(image.binding.flags, PROTO_FLAG_LAB);
     assert_int_equal(image.binding.bootloader_version, 0x00010000);
     assert_ptr_equal(image.binding_bytes, bytes + 0x400);
+    assert_false(image.is_signed);
+}
+
+/* The attribute says that a signature follows; a length with 256 bytes more without it is wrong. */
+static void decode_knows_signed_images(void **state)
+{
+    struct proto_image image;
+    uint8_t bytes[SIZE];
+
+    (void)state;
+    make_image(bytes);
+    assert_int_equal(proto_image_decode(bytes, SIZE + 256, &image), PROTO_BAD_LENGTH);
+    proto_image_mark_signed(bytes);
+    assert_int_equal(bytes[8], 1);
+    assert_int_equal(proto_image_decode(bytes, SIZE + 256, &image), PROTO_OK);
+    assert_true(image.is_signed);
+    assert_int_equal(image.object_size, SIZE);
+    assert_int_equal(proto_image_decode(bytes, SIZE, &image), PROTO_OK);
+    assert_true(image.is_signed);
+    assert_int_equal(proto_image_decode(bytes, SIZE + 255, &image), PROTO_BAD_LENGTH);
+    assert_int_equal(proto_image_decode(bytes, SIZE + 512, &image), PROTO_BAD_LENGTH);
 }
 
 int main(void)
@@ -74,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_refuses_bad_bytes),
         cmocka_unit_test(decode_finds_the_parts),
+        cmocka_unit_test(decode_knows_signed_images),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

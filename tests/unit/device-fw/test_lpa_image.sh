@@ -67,4 +67,99 @@ was=$(od -An -v -tu1 -j1100 -N1 "$work/two.bin")
 printf "\\$(printf %03o $((255 - was)))" | dd of="$work/bad.bin" bs=1 seek=1100 conv=notrunc 2>/dev/null
 expect 0 'bound           no' "$tool" info "$work/bad.bin"
 
+# ---- signatures; openssl(1) is the judge
+say() {
+    echo "$1"
+    failures=$((failures + 1))
+}
+
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/rsa.pem" 2>/dev/null
+openssl pkey -in "$work/rsa.pem" -pubout -out "$work/rsa.pub"
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out "$work/long.pem" 2>/dev/null
+openssl pkey -in "$work/long.pem" -pubout -out "$work/long.pub"
+chmod 600 "$work"/*.pem
+size=$(stat -c %s "$work/two.bin")
+
+expect 2 'sign wants' "$tool" sign "$work/two.bin" --key "$work/rsa.pem"
+expect 2 'one image' "$tool" sign --key "$work/rsa.pem" --out "$work/signed.bin"
+expect 2 'unknown' "$tool" sign "$work/two.bin" --kye "$work/rsa.pem" --out "$work/signed.bin"
+expect 2 'not bound' "$tool" sign "$image" --key "$work/rsa.pem" --out "$work/signed.bin"
+expect 2 'RSA-2048' "$tool" sign "$work/two.bin" --key "$work/long.pem" --out "$work/signed.bin"
+expect 2 'RSA-2048' "$tool" sign "$work/two.bin" --key "$work/a.key" --out "$work/signed.bin"
+chmod 644 "$work/rsa.pem"
+expect 2 '644' "$tool" sign "$work/two.bin" --key "$work/rsa.pem" --out "$work/signed.bin"
+chmod 600 "$work/rsa.pem"
+[ ! -e "$work/signed.bin" ] || say "a refused sign wrote a file"
+expect 0 "$work/signed.bin" "$tool" sign "$work/two.bin" --key "$work/rsa.pem" --out "$work/signed.bin"
+[ "$(stat -c %s "$work/signed.bin")" -eq $((size + 256)) ] || say "a signed image has another length"
+head -c "$size" "$work/signed.bin" >"$work/body"
+tail -c 256 "$work/signed.bin" >"$work/signature"
+openssl dgst -sha256 -verify "$work/rsa.pub" -signature "$work/signature" "$work/body" >"$work/out" 2>&1 ||
+    say "openssl does not accept the signature"
+[ "$(cmp -l "$work/two.bin" "$work/body" | wc -l)" -eq 1 ] || say "signing changed more than the attribute"
+expect 2 'signed already' "$tool" sign "$work/signed.bin" --key "$work/rsa.pem" --out "$work/again.bin"
+expect 2 'break its signature' "$tool" bind "$work/signed.bin" "$work/again.bin" --authority "$work/a.pem"
+expect 5 'wrong length' "$tool" info "$work/body"
+
+expect 2 'key wants' "$tool" key --public "$work/rsa.pub"
+expect 2 'RSA-2048' "$tool" key --public "$work/long.pub" --out "$work/key.bin"
+expect 2 'RSA-2048' "$tool" key --public "$work/a.pem" --out "$work/key.bin"
+expect 0 'key.bin' "$tool" key --public "$work/rsa.pub" --out "$work/key.bin"
+[ "$(stat -c %s "$work/key.bin")" -eq 1096 ] || say "the key object has another length"
+modulus=$(tail -c +37 "$work/key.bin" | head -c 256 | od -An -v -tx1 -w1 | tac | tr -d ' \n' | tr a-f A-F)
+[ "Modulus=$modulus" = "$(openssl rsa -pubin -in "$work/rsa.pub" -noout -modulus)" ] || say "another modulus"
+expect 0 'signature       none' "$tool" info "$work/two.bin"
+expect 0 'signature       unchecked' "$tool" info "$work/signed.bin"
+expect 0 'signature       valid' "$tool" info "$work/signed.bin" --image-key "$work/key.bin"
+expect 0 '"signature":"valid"' "$tool" info --json --image-key "$work/key.bin" "$work/signed.bin"
+expect 5 'not signed' "$tool" info "$work/two.bin" --image-key "$work/key.bin"
+expect 5 'key object' "$tool" info "$work/signed.bin" --image-key "$work/rsa.pub"
+(head -c "$((size - 1))" "$work/signed.bin"; printf x; cat "$work/signature") >"$work/forged.bin"
+expect 5 'not made over these bytes' "$tool" info "$work/forged.bin" --image-key "$work/key.bin"
+expect 2 'secure-hash wants' "$tool" secure-hash
+expect 5 'key object' "$tool" secure-hash --image-key "$work/rsa.pub"
+expect 0 '^[0-9a-f]\{32\}$' "$tool" secure-hash --image-key "$work/key.bin"
+expect 0 '^zeros [0-9]*$' "$tool" secure-hash --image-key "$work/key.bin"
+"$tool" secure-hash --image-key "$work/key.bin" >"$work/hash"
+(printf '\374\001\0\0\031\022\041\001'; head -c 504 /dev/zero) >"$work/toc1"
+"$tool" secure-hash --image-key "$work/key.bin" --toc1 "$work/toc1" | cmp - "$work/hash" || say "another factory TOC1"
+expect 5 'one row' "$tool" secure-hash --image-key "$work/key.bin" --toc1 "$work/hash"
+
+# ---- the same key on a token
+SOFTHSM2_CONF=$work/softhsm2.conf
+export SOFTHSM2_CONF
+mkdir "$work/tokens"
+echo "directories.tokendir = $work/tokens" >"$SOFTHSM2_CONF"
+module=$(find /usr/lib -name libsofthsm2.so | head -n 1)
+softhsm2-util --init-token --free --label images --so-pin 87654321 --pin 1234 >/dev/null
+softhsm2-util --import "$work/rsa.pem" --token images --label signing --id a1 --pin 1234 >/dev/null
+softhsm2-util --import "$work/long.pem" --token images --label three --id a2 --pin 1234 >/dev/null
+softhsm2-util --import "$work/rsa.pem" --token images --label twin --id a3 --pin 1234 >/dev/null 2>&1
+echo 1234 >"$work/pin"
+echo 4321 >"$work/wrong"
+chmod 600 "$work/pin" "$work/wrong"
+query="module-path=$module&pin-source=file:$work/pin"
+
+# token CODE TEXT PATH QUERY: sign by the token
+token() {
+    expect "$1" "$2" "$tool" sign "$work/two.bin" --key "pkcs11:$3?$4" --out "$work/token.bin"
+}
+
+token 2 'no PKCS#11 URI' 'token=images;;x=%' "$query"
+token 2 'can be read by everybody' 'token=images' "module-path=$module&pin-value=1234"
+token 2 'no PKCS#11 module' 'token=images' "module-path=$work/pin&pin-source=$work/pin"
+token 2 'no token answers' 'token=other;object=signing' "$query"
+token 2 'no such private RSA key' 'token=images;object=none' "$query"
+token 2 'no such private RSA key' 'token=images;object=signing' "module-path=$module"
+token 2 'several keys' 'token=images' "$query"
+token 2 'no RSA-2048 key' 'token=images;object=three' "$query"
+token 4 'refuses the PIN' 'token=images;object=signing' "module-path=$module&pin-source=$work/wrong"
+chmod 644 "$work/pin"
+token 2 '644' 'token=images;object=signing' "$query"
+chmod 600 "$work/pin"
+[ ! -e "$work/token.bin" ] || say "a refused token wrote a file"
+token 0 "token.bin" 'token=images;object=signing' "$query"
+cmp "$work/token.bin" "$work/signed.bin" || say "token and file sign differently"
+token 0 "token.bin" 'token=images;id=%A1;type=private' "$query"
+
 [ "$failures" -eq 0 ]
