@@ -493,8 +493,10 @@ static const struct cli_verb verbs[] = {
     { "reset", "-p URL [--json]", run_reset, "pulse the reset pin and let the chip boot" },
     { "acquire", "-p URL [--json]", probe_tools_acquire,
         "stop the chip in test mode and leave it there" },
-    { "efuse", "[BYTE [COUNT]] | blow BYTE BIT --permit FILE -p URL [--stay] [--json]",
-        probe_tools_efuse, "read fuse bytes" },
+    { "efuse",
+        "[BYTE [COUNT]] | plan IMAGE KEY | blow BYTE BIT --permit FILE --kms-key FILE -p URL "
+        "[--stay] [--json]",
+        probe_efuse, "read fuse bytes, show what a restricted chip needs, blow one bit" },
     { "power", "on [MILLIVOLT] | off -p URL [--json]", probe_tools_power,
         "switch the target's supply (KitProg3, MiniProg4)" },
     { "bench", "-p URL [--json]", probe_tools_bench,

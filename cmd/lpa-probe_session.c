@@ -25,6 +25,7 @@ enum option_id {
     OPTION_TRACE,
     OPTION_RECORD,
     OPTION_PERMIT,
+    OPTION_KMS_KEY,
 };
 
 enum base_status probe_session_number(
@@ -100,6 +101,9 @@ static enum base_status take_option(
     case OPTION_PERMIT:
         session->permit = value;
         return BASE_OK;
+    case OPTION_KMS_KEY:
+        session->kms_key = value;
+        return BASE_OK;
     case OPTION_CLOCK:
         return probe_session_number(value, "clock", &session->clock_hz, err);
     default:
@@ -125,6 +129,7 @@ static enum base_status parse_options(
         { "trace", no_argument, NULL, OPTION_TRACE },
         { "record", required_argument, NULL, OPTION_RECORD },
         { "permit", required_argument, NULL, OPTION_PERMIT },
+        { "kms-key", required_argument, NULL, OPTION_KMS_KEY },
         { NULL, 0, NULL, 0 },
     };
     int id = 0;

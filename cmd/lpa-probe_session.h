@@ -26,6 +26,7 @@ struct probe_session {
     bool trace;         /**< show what goes over the wire */
     const char *record; /**< file for it; NULL = none */
     const char *permit;
+    const char *kms_key; /**< file with the verifier key of who signs permits */
     uint32_t clock_hz;
     struct prg_image_opts image;
     const char *words[PROBE_MAX_WORDS]; /**< what stands beside the options */
@@ -82,8 +83,8 @@ BASE_MUST_CHECK
 enum base_status probe_session_number(
     const char *text, const char *what, uint32_t *ret_value, struct base_err *err);
 
-/* Verbs of lpa-probe_tools.c, as in struct cli_verb. */
-int probe_tools_efuse(const struct cli_program *program, int argc, char **argv);
+/* Verbs of lpa-probe_efuse.c and lpa-probe_tools.c, as in struct cli_verb. */
+int probe_efuse(const struct cli_program *program, int argc, char **argv);
 int probe_tools_acquire(const struct cli_program *program, int argc, char **argv);
 int probe_tools_power(const struct cli_program *program, int argc, char **argv);
 int probe_tools_bench(const struct cli_program *program, int argc, char **argv);

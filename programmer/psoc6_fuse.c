@@ -55,17 +55,21 @@ static enum base_status blow(
     return status;
 }
 
+enum base_status prg_psoc6_fuse_permitted(
+    const struct prg_permit *permit, unsigned byte, unsigned bit, struct base_err *err)
+{
+    bool life = byte >= PSOC6_FUSE_SECURE_HASH && byte <= PSOC6_FUSE_LIFECYCLE;
+    enum base_status status =
+        prg_permit_check(permit, life ? PRG_ACT_RESTRICT : PRG_ACT_EFUSE, err);
+    return status == BASE_OK ? check_bit(byte, bit, err) : status;
+}
+
 enum base_status prg_psoc6_blow_fuse(struct prg_psoc6 *chip, const struct prg_permit *permit,
     unsigned byte, unsigned bit, enum prg_psoc6_change *ret_change, struct base_err *err)
 {
     struct prg_psoc6_fuse fuse;
     uint8_t value = 0;
-    bool life = byte >= PSOC6_FUSE_SECURE_HASH && byte <= PSOC6_FUSE_LIFECYCLE;
-    enum base_status status =
-        prg_permit_check(permit, life ? PRG_ACT_RESTRICT : PRG_ACT_EFUSE, err);
-    if (status == BASE_OK) {
-        status = check_bit(byte, bit, err);
-    }
+    enum base_status status = prg_psoc6_fuse_permitted(permit, byte, bit, err);
     if (status == BASE_OK) {
         status = prg_psoc6_writable(chip, err);
     }

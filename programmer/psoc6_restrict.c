@@ -69,7 +69,7 @@ static enum base_status no_supply(const char *why, struct base_err *err)
     return status;
 }
 
-static enum base_status measure(struct prg_link *link, struct base_err *err)
+enum base_status prg_psoc6_check_fuse_supply(struct prg_link *link, struct base_err *err)
 {
     uint32_t millivolt = 0;
     enum base_status status = prg_kitprog_voltage(link, &millivolt, err);
@@ -91,7 +91,7 @@ static enum base_status supply_for_fuses(struct prg_link *link,
     struct base_err cause = { .status = BASE_OK };
     *ret_before = 0;
     if (opts != NULL && opts->external_supply) {
-        return prg_kitprog_offered(link) ? measure(link, err) : BASE_OK;
+        return prg_kitprog_offered(link) ? prg_psoc6_check_fuse_supply(link, err) : BASE_OK;
     }
     if (!prg_kitprog_offered(link)) {
         return no_supply("this probe cannot switch the target's supply (a KitProg3 or MiniProg4 "
@@ -113,7 +113,7 @@ static enum base_status supply_for_fuses(struct prg_link *link,
                          err, cause.status, cause.domain, cause.detail, "%s", cause.message);
     }
     *ret_before = supply.set_millivolt;
-    return measure(link, err);
+    return prg_psoc6_check_fuse_supply(link, err);
 }
 
 /* Back to what it was, also after a failure, whose sentence stays. */

@@ -136,6 +136,17 @@ BASE_MUST_CHECK
 enum base_status prg_psoc6_read_secure_fuses(
     struct prg_psoc6 *chip, uint8_t ret_fuses[PRG_PSOC6_FUSE_BYTES], struct base_err *err);
 
+/** What prg_psoc6_blow_fuse() refuses without a look at the chip. BASE_OK; BASE_E_DENIED code
+ * "permit"; BASE_E_ARG: no such bit, or one of the factory's. */
+BASE_MUST_CHECK
+enum base_status prg_psoc6_fuse_permitted(
+    const struct prg_permit *permit, unsigned byte, unsigned bit, struct base_err *err);
+
+/** The supply that the probe measures is one that fuses can be blown at. BASE_OK; BASE_E_LINK code
+ * "voltage"; BASE_E_UNSUPPORTED: it does not measure. */
+BASE_MUST_CHECK
+enum base_status prg_psoc6_check_fuse_supply(struct prg_link *link, struct base_err *err);
+
 /**
  * Blow one fuse bit and read it back; one that is blown is left alone. Needs acquire, and 2.5 V at
  * VDDIO0 which is the caller's affair.
