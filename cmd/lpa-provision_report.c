@@ -308,7 +308,8 @@ static enum base_status take_row(void *user, const struct lpa_unit *unit, struct
         return BASE_OK;
     }
     bool settled = unit->state >= LPA_STATE_CONFIRMED;
-    books->confirmed += unit->state == LPA_STATE_CONFIRMED || unit->state == LPA_STATE_LOCKED;
+    books->confirmed += unit->state == LPA_STATE_CONFIRMED || unit->state == LPA_STATE_LOCKED ||
+                        unit->state == LPA_STATE_ZEROISED;
     books->scrapped += unit->state == LPA_STATE_SCRAPPED;
     books->open += !settled;
     /* Only open ones are compared one by one: settled ones are counted, on both sides. */

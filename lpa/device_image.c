@@ -32,24 +32,11 @@ static enum base_status check_binding(struct lpa_image *image, struct base_err *
     return BASE_OK;
 }
 
-/* A signed image is followed by its signature, which its own size does not count. */
-static size_t object_length(const struct lpa_image *image)
-{
-    const uint8_t *bytes = image->bytes.data;
-    if (image->bytes.length < PRG_PSOC6_RSA_BYTES + sizeof(uint32_t)) {
-        return image->bytes.length;
-    }
-    uint32_t size = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-                    (uint32_t)bytes[3] << 24;
-    bool has_signature = size == image->bytes.length - PRG_PSOC6_RSA_BYTES;
-    return has_signature ? size : image->bytes.length;
-}
-
 static enum base_status take_apart(struct lpa_image *image, const char *path, struct base_err *err)
 {
     struct prg_image_opts opts = { .format = PRG_IMAGE_BIN, .base = PROTO_IMAGE_ADDRESS };
     enum proto_status decoded =
-        proto_image_decode(image->bytes.data, object_length(image), &image->view);
+        proto_image_decode(image->bytes.data, image->bytes.length, &image->view);
     if (decoded != PROTO_OK) {
         return base_err_set(err, BASE_E_CORRUPT, "image", (int64_t)decoded,
             "%s is no whole device image (%s, %zu bytes of at most %u); fetch or build it again",

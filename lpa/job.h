@@ -203,7 +203,7 @@ struct lpa_job {
     struct lpa_failure failure;
     /* Facts the step table reads; each is set by one step. */
     bool examined, asked_old, have_hello, have_statement, have_grant, have_receipt, confirmed,
-        admitted, registered, work_open, have_join_request, finished;
+        admitted, registered, work_open, order_done, have_join_request, finished;
     bool rehearsed, restricted, sealed;
     bool lock_answered, lock_proven, lock_reported;
     bool at_check;       /**< the present step's do is behind us */

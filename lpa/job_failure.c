@@ -82,6 +82,8 @@ static const struct by_code codes[] = {
                        "the board again." } },
     { "flash_differs",
         { FAIL_AGAIN, "Run the board once more; if it fails again, set it aside." } },
+    { "unit_retired", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
+    { "superseded", { FAIL_FOREVER, "Set the board aside: it holds keys that were replaced." } },
     { "unit_scrapped", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
     { "grant_scrapped", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
     { "grant_unknown", { FAIL_FOREVER, "Set the board aside: this KMS never issued its keys." } },

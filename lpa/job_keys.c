@@ -127,6 +127,22 @@ enum base_status lpa_do_confirm(struct lpa_job *job, struct base_err *err)
     return status == BASE_OK ? logged : pass_on(err, &cause);
 }
 
+static bool receipt_of_zeroise(const struct lpa_job *job)
+{
+    struct proto_receipt receipt;
+    return proto_receipt_decode(job->unit.receipt, job->unit.receipt_length, &receipt) ==
+               PROTO_OK &&
+           receipt.purpose == PROTO_PURPOSE_ZEROISE;
+}
+
+/* Known since the examination, and not carried out by this job. */
+static bool order_waits(const struct lpa_job *job)
+{
+    bool settled =
+        job->known.state == AUTH_UNIT_CONFIRMED || job->known.state == AUTH_UNIT_ZEROISED;
+    return settled && job->known.work != AUTH_WORK_NONE && !job->order_done;
+}
+
 enum base_status lpa_check_confirm(struct lpa_job *job, struct base_err *err)
 {
     const struct auth_confirmation *confirmation = &job->confirmation;
@@ -136,10 +152,11 @@ enum base_status lpa_check_confirm(struct lpa_job *job, struct base_err *err)
             "the KMS confirmed another DevEUI than it granted to this chip");
     }
     memcpy(job->unit.dev_eui, confirmation->dev_eui, sizeof(job->unit.dev_eui));
-    job->unit.state = LPA_STATE_CONFIRMED;
+    job->unit.state = receipt_of_zeroise(job) ? LPA_STATE_ZEROISED : LPA_STATE_CONFIRMED;
     job->confirmed = true;
-    /* A rework order: the same steps again, with a fresh statement (rule 4, last sentence). */
-    job->work_open = confirmation->open_work.state == AUTH_UNIT_OPEN;
+    /* An order (rework, zeroise), begun or not: the same steps again, with a fresh statement (rule
+     * 4, last sentence). */
+    job->work_open = confirmation->open_work.state == AUTH_UNIT_OPEN || order_waits(job);
     if (job->work_open) {
         job->have_statement = false;
         job->have_grant = false;
@@ -309,6 +326,20 @@ enum base_status lpa_do_grant(struct lpa_job *job, struct base_err *err)
                                                     : pass_on(err, &cause);
 }
 
+/* What the envelope may be for: what the KMS says that it granted. */
+static enum proto_purpose wanted_purpose(const struct auth_grant *grant)
+{
+    switch (grant->work) {
+    case AUTH_WORK_REWORK:
+        return PROTO_PURPOSE_REWORK;
+    case AUTH_WORK_ZEROISE:
+        return PROTO_PURPOSE_ZEROISE;
+    case AUTH_WORK_NONE:
+    default:
+        return PROTO_PURPOSE_INSTALL;
+    }
+}
+
 static const char *envelope_fault(
     const struct lpa_job *job, const struct proto_envelope_header *header)
 {
@@ -335,7 +366,7 @@ static const char *envelope_fault(
     }
     if (header->key_version != job->grant.key_version ||
         header->lorawan_version != job->lot.lorawan_version ||
-        header->purpose == PROTO_PURPOSE_ZEROISE) {
+        header->purpose != (uint8_t)wanted_purpose(&job->grant)) {
         return "another purpose, LoRaWAN version or key version";
     }
     return NULL;
@@ -398,8 +429,10 @@ enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err)
     struct base_err cause = { 0 };
     uint32_t answer = 0;
     uint8_t receipt[PROTO_RECEIPT_SIZE];
-    status = job->io->device->install(job->io->device_user, job->grant.envelope,
-        job->grant.envelope_length, &answer, receipt, &cause);
+    bool zeroise = job->grant.work == AUTH_WORK_ZEROISE;
+    const struct lpa_device_ops *device = job->io->device;
+    status = (zeroise ? device->zeroise : device->install)(job->io->device_user,
+        job->grant.envelope, job->grant.envelope_length, &answer, receipt, &cause);
     if (status != BASE_OK) {
         (void)!log_install_fail(job, &cause, true);
         return pass_on(err, &cause);
@@ -438,6 +471,11 @@ enum base_status lpa_check_install(struct lpa_job *job, struct base_err *err)
     event.key_version = receipt.key_version;
     event.envelope_sha256 = hash;
     status = lpa_job_log(job, &event, err);
+    if (status == BASE_OK && job->grant.work != AUTH_WORK_NONE) {
+        event.id = job->grant.work == AUTH_WORK_ZEROISE ? LPA_EVENT_ZEROISE : LPA_EVENT_REWORK;
+        status = lpa_job_log(job, &event, err);
+        job->order_done = status == BASE_OK;
+    }
     if (status == BASE_OK) {
         base_wipe(job->grant.envelope, sizeof(job->grant.envelope));
         job->confirmed = false;

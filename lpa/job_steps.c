@@ -179,7 +179,7 @@ static bool record_is_lost(const struct lpa_job *job)
 
 static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
 {
-    if (job->known.state == AUTH_UNIT_SCRAPPED) {
+    if (job->known.state == AUTH_UNIT_SCRAPPED || job->known.state == AUTH_UNIT_RETIRED) {
         job->unit.state = LPA_STATE_SCRAPPED;
         return lpa_job_refuse(
             err, BASE_E_DENIED, "unit_scrapped", "this unit was scrapped; its DevEUI is retired");

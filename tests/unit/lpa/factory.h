@@ -69,7 +69,7 @@ struct factory {
     struct grant grants[FACTORY_GRANTS];
     size_t grant_count;
     uint32_t dev_euis, allowance;
-    bool rework[FACTORY_CHIPS];
+    bool rework[FACTORY_CHIPS], zeroise[FACTORY_CHIPS];
     bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];
     bool kms_locked[FACTORY_CHIPS], revoked;
     struct lpa_permit permit;

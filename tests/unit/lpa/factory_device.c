@@ -131,7 +131,7 @@ static enum base_status dev_install(void *user, const uint8_t *envelope, size_t 
         *ret_status = PROTO_BAD_FIELD;
     } else if (memcmp(view.header.chip_id, chip->id, 8) != 0) {
         *ret_status = PROTO_WRONG_CHIP;
-    } else if (chip->vault == PROTO_VAULT_COMMITTED &&
+    } else if (chip->vault >= PROTO_VAULT_COMMITTED &&
                memcmp(view.header.envelope_id, chip->envelope_id, 16) == 0) {
         *ret_status = PROTO_ALREADY;
     } else if (memcmp(view.header.nonce, chip->nonce, 16) != 0) {
@@ -146,7 +146,8 @@ static enum base_status dev_install(void *user, const uint8_t *envelope, size_t 
         base_sha256(envelope, length, receipt.envelope_hash);
         memcpy(chip->envelope_id, view.header.envelope_id, 16);
         chip->key_version = view.header.key_version;
-        chip->vault = PROTO_VAULT_COMMITTED;
+        bool zeroise = view.header.purpose == PROTO_PURPOSE_ZEROISE;
+        chip->vault = zeroise ? PROTO_VAULT_ZEROISED : PROTO_VAULT_COMMITTED;
         chip->nonce_no++;
         factory_draw(f, chip->nonce, sizeof(chip->nonce));
         proto_receipt_encode(&receipt, chip->receipt);
@@ -164,7 +165,7 @@ static enum base_status dev_receipt(
     if (!chip->running || chip->dark) {
         return no_answer(err);
     }
-    *ret_status = chip->vault == PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
+    *ret_status = chip->vault >= PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
     if (chip->mute && !chip->image) {
         *ret_status = PROTO_BAD_COMMAND;
     }

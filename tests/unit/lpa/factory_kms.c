@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Offset of the purpose in an envelope. */
+#define PURPOSE_AT 2
+
 size_t factory_chip(const struct factory *f, const uint8_t id[8])
 {
     for (size_t i = 0; i < FACTORY_CHIPS; i++) {
@@ -45,6 +48,13 @@ static void describe(struct factory *f, const uint8_t chip_id[8], struct auth_un
     memcpy(ret_unit->lot, grant->lot, sizeof(ret_unit->lot));
     base_hex_encode(grant->envelope_id, 16, ret_unit->grant_id);
     memcpy(ret_unit->dev_eui, grant->dev_eui, 8);
+    size_t chip = factory_chip(f, chip_id);
+    if (grant->state == GRANT_CONFIRMED && grant->envelope[PURPOSE_AT] == PROTO_PURPOSE_ZEROISE) {
+        ret_unit->state = AUTH_UNIT_ZEROISED;
+    }
+    ret_unit->work = f->zeroise[chip]  ? AUTH_WORK_ZEROISE
+                     : f->rework[chip] ? AUTH_WORK_REWORK
+                                       : AUTH_WORK_NONE;
     bool elsewhere = strcmp(grant->lot, f->lot.id) != 0;
     if (elsewhere && grant->state != GRANT_SCRAPPED) {
         ret_unit->state = AUTH_UNIT_ELSEWHERE;
@@ -74,6 +84,9 @@ static void answer(const struct grant *grant, bool repeated, struct auth_grant *
     ret_grant->key_version = grant->key_version;
     ret_grant->device_trust = AUTH_TRUST_TOFU;
     ret_grant->repeated = repeated;
+    ret_grant->work = grant->envelope[PURPOSE_AT] == PROTO_PURPOSE_ZEROISE  ? AUTH_WORK_ZEROISE
+                      : grant->envelope[PURPOSE_AT] == PROTO_PURPOSE_REWORK ? AUTH_WORK_REWORK
+                                                                            : AUTH_WORK_NONE;
     memcpy(ret_grant->envelope, grant->envelope, PROTO_ENVELOPE_SIZE);
     ret_grant->envelope_length = PROTO_ENVELOPE_SIZE;
 }
@@ -82,7 +95,7 @@ static void make_envelope(struct factory *f, struct grant *grant, enum proto_pur
 {
     struct proto_envelope_header header = { .purpose = (uint8_t)purpose,
         .lorawan_version = f->lot.lorawan_version,
-        .keys = PROTO_KEY_APP,
+        .keys = purpose == PROTO_PURPOSE_ZEROISE ? 0 : PROTO_KEY_APP,
         .key_version = grant->key_version };
     memcpy(header.envelope_id, grant->envelope_id, 16);
     memcpy(header.chip_id, grant->chip_id, 8);
@@ -96,8 +109,11 @@ static void make_envelope(struct factory *f, struct grant *grant, enum proto_pur
 }
 
 static enum base_status new_grant(struct factory *f, const struct proto_statement *statement,
-    const struct grant *old, struct auth_grant *ret_grant, struct base_err *err)
+    const struct grant *old, bool zeroise, struct auth_grant *ret_grant, struct base_err *err)
 {
+    enum proto_purpose purpose = old == NULL ? PROTO_PURPOSE_INSTALL
+                                 : zeroise   ? PROTO_PURPOSE_ZEROISE
+                                             : PROTO_PURPOSE_REWORK;
     if (old == NULL && f->dev_euis >= f->allowance) {
         return deny(err, "quota_used_up");
     }
@@ -118,7 +134,7 @@ static enum base_status new_grant(struct factory *f, const struct proto_statemen
     } else {
         memcpy(grant->dev_eui, old->dev_eui, 8);
     }
-    make_envelope(f, grant, old == NULL ? PROTO_PURPOSE_INSTALL : PROTO_PURPOSE_REWORK);
+    make_envelope(f, grant, purpose);
     answer(grant, false, ret_grant);
     return BASE_OK;
 }
@@ -148,7 +164,7 @@ static enum base_status decide_grant(struct factory *f, const struct proto_state
     const struct grant *live = f->no_idempotency ? NULL : live_grant(f, statement->chip_id);
     size_t chip = factory_chip(f, statement->chip_id);
     if (live == NULL) {
-        return new_grant(f, statement, NULL, ret_grant, err);
+        return new_grant(f, statement, NULL, false, ret_grant, err);
     }
     if (memcmp(live->key, statement->public_key, 65) != 0) {
         return deny(err, "chip_known");
@@ -156,11 +172,13 @@ static enum base_status decide_grant(struct factory *f, const struct proto_state
     if (live->state == GRANT_OPEN) {
         return deny(err, "receipt_first");
     }
-    if (live->state == GRANT_SCRAPPED || !f->rework[chip]) {
+    bool zeroise = f->zeroise[chip];
+    if (live->state == GRANT_SCRAPPED || !(f->rework[chip] || zeroise)) {
         return deny(err, "rework_needed");
     }
     f->rework[chip] = false;
-    return new_grant(f, statement, live, ret_grant, err);
+    f->zeroise[chip] = false;
+    return new_grant(f, statement, live, zeroise, ret_grant, err);
 }
 
 /* The intent must stand in journal and log before the request leaves. */
@@ -241,8 +259,7 @@ static enum base_status decide_confirm(struct factory *f, const char *grant_id,
             supersede(f, grant);
         }
         struct grant *live = live_grant(f, grant->chip_id);
-        if (f->rework[factory_chip(f, grant->chip_id)] ||
-            (live != NULL && live != grant && live->state == GRANT_OPEN)) {
+        if (live != NULL && live != grant && live->state == GRANT_OPEN) {
             ret->open_work.state = AUTH_UNIT_OPEN;
         }
         return BASE_OK;

@@ -146,6 +146,30 @@ static void test_a_rework_order_is_carried_out(void **state)
     assert_int_equal(job.unit.key_version, 2);
 }
 
+static void test_a_zeroise_order_is_carried_out_and_undone(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init(&f, 16);
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    f.zeroise[0] = true;
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_ZEROISED);
+    assert_int_equal(f.chips[0].vault, PROTO_VAULT_ZEROISED);
+    assert_int_equal(f.grant_count, 2);
+    /* It stays so, and an order for new keys ends it. */
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_ZEROISED);
+    f.rework[0] = true;
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(job.unit.state, LPA_STATE_CONFIRMED);
+    assert_int_equal(f.chips[0].vault, PROTO_VAULT_COMMITTED);
+    assert_int_equal(job.unit.key_version, 3);
+    assert_int_equal(f.dev_euis, 1);
+    assert_null(factory_check(&f));
+}
+
 static void expect_stop(struct factory *f, enum lpa_result kind, bool permanent, const char *code,
     enum lpa_step_id step)
 {
@@ -327,6 +351,7 @@ static void test_random_faults_with_rework(void **state)
         factory_init(&f, seed);
         f.budget = (uint32_t)(seed % 5);
         const char *broken = work_all(&f);
+        f.zeroise[(seed + 1) % FACTORY_CHIPS] = seed % 3 == 0;
         f.rework[seed % FACTORY_CHIPS] = true;
         f.budget = (uint32_t)(seed % 7);
         if (broken == NULL) {
@@ -338,7 +363,8 @@ static void test_random_faults_with_rework(void **state)
             f.budget = 0;
             broken = work_all(&f);
         }
-        if (broken != NULL || f.rework[seed % FACTORY_CHIPS]) {
+        bool left = f.rework[seed % FACTORY_CHIPS] || f.zeroise[(seed + 1) % FACTORY_CHIPS];
+        if (broken != NULL || left) {
             fail_msg("seed %u: %s", (unsigned)seed, broken == NULL ? "rework not done" : broken);
         }
     }
@@ -371,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_journal_is_not_needed),
         cmocka_unit_test(test_an_old_bootloader_is_asked_before_it_is_replaced),
         cmocka_unit_test(test_a_rework_order_is_carried_out),
+        cmocka_unit_test(test_a_zeroise_order_is_carried_out_and_undone),
         cmocka_unit_test(test_refusals_name_step_kind_and_next_action),
         cmocka_unit_test(test_nothing_is_issued_when_the_log_refuses),
         cmocka_unit_test(test_personalisation_registers_and_asks_for_no_grant),
