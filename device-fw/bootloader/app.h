@@ -7,13 +7,22 @@
 #include "device-fw/bootloader/device.h"
 
 /**
- * Verify the application and start it on the CM4. Called with a committed record and a device whose
- * health is good.
+ * Verify the application (device-fw/protocol/application.h) and start it on the CM4. Called with a
+ * committed record and a device whose health is good.
  *
- * @return PROTO_OK: it runs; PROTO_ALREADY: it ran before; PROTO_UNSUPPORTED: there is none.
- * Anything but the first two leaves the CM4 off.
+ * An image whose digest is the recorded one starts by that. Another one needs a signature by the
+ * binding block's application key and a version not below the record's floor; its digest and
+ * version are recorded before it starts.
+ *
+ * @return PROTO_OK: it runs; PROTO_ALREADY: it ran before; PROTO_UNSUPPORTED: there is none;
+ *         PROTO_BAD_VERSION: older than the floor; PROTO_BAD_MAC: not signed by that key, or
+ *         altered; PROTO_BAD_LENGTH, PROTO_BAD_FIELD: malformed; PROTO_NOT_BOUND: no application
+ *         key; PROTO_FLASH_FAILED. Anything but the first two leaves the CM4 off.
  */
 enum proto_status bl_app_start(struct bl_device *device);
+
+/** Forget what the services know; safe in a fault handler. */
+void bl_app_wipe(void);
 
 /** Serve one request of the running application. False: none waits. */
 bool bl_app_poll(struct bl_device *device);

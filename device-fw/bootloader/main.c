@@ -126,6 +126,7 @@ static bool open_port(uint32_t boot_word)
 void bl_main_wipe(void)
 {
     bl_port_close();
+    bl_app_wipe();
     bl_wipe(&device, sizeof(device));
     bl_wipe(&port, sizeof(port));
 }

@@ -23,6 +23,10 @@
 #define BL_CPUSS_CM4_PWR_CTL     0x40210080U
 #define BL_CPUSS_CM4_PWR_OFF     0x05FA0000U /* key, mode 0 */
 #define BL_CPUSS_CM4_PWR_MODE    0x00000003U
+#define BL_CPUSS_CM4_PWR_ON      0x05FA0003U
+#define BL_CPUSS_CM4_STATUS      0x40210088U
+#define BL_CPUSS_CM4_STATUS_DONE 0x00000010U /* the power mode is reached */
+#define BL_CPUSS_CM4_VECTOR_BASE 0x402102C0U
 #define BL_CPUSS_PROTECTION      0x40210500U
 #define BL_CPUSS_PROTECTION_MASK 0x00000007U
 #define BL_CPUSS_AP_CTL          0x40210540U
@@ -47,6 +51,15 @@
 #define BL_IPC_INTR0_MASK    0x40231008U
 #define BL_IPC_ACQUIRED      0x80000000U
 #define BL_IPC_INTR0_NOTIFY0 0x00010000U /* notify event of IPC structure 0 */
+
+/* The other IPC structures and their interrupt structures. */
+#define BL_IPC_ACQUIRE(i)     (0x40230000U + 0x20U * (i)) /* reading takes the lock */
+#define BL_IPC_RELEASE(i)     (0x40230004U + 0x20U * (i))
+#define BL_IPC_NOTIFY(i)      (0x40230008U + 0x20U * (i))
+#define BL_IPC_DATA(i)        (0x4023000CU + 0x20U * (i))
+#define BL_IPC_LOCK_STATUS(i) (0x40230010U + 0x20U * (i))
+#define BL_IPC_INTR(i)        (0x40231000U + 0x20U * (i)) /* write 1 to clear */
+#define BL_IPC_INTR_NOTIFY(i) (0x00010000U << (i))        /* event of IPC structure i */
 
 /* Protection: bus masters, their contexts, shared memory protection units. */
 #define BL_PROT_MS_CTL(master)     (0x40240000U + 4U * (master))

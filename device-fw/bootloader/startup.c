@@ -67,61 +67,6 @@ __attribute__((section(".vectors"), used)) static const union vector vectors[EXC
     [16 ... EXCEPTION_COUNT - 1] = { .handler = bl_fault },
 };
 
-/* Without this the compiler would turn the loops below into calls of themselves. */
-#define NO_IDIOMS __attribute__((optimize("no-tree-loop-distribute-patterns")))
-
-NO_IDIOMS void *memcpy(void *restrict to, const void *restrict from, size_t length)
-{
-    uint8_t *at = to;
-    const uint8_t *source = from;
-
-    while (length-- > 0)
-        *at++ = *source++;
-    return to;
-}
-
-NO_IDIOMS void *memmove(void *to, const void *from, size_t length)
-{
-    uint8_t *at = to;
-    const uint8_t *source = from;
-
-    if (at < source)
-        return memcpy(to, from, length);
-    while (length-- > 0)
-        at[length] = source[length];
-    return to;
-}
-
-NO_IDIOMS void *memset(void *to, int value, size_t length)
-{
-    uint8_t *at = to;
-
-    while (length-- > 0)
-        *at++ = (uint8_t)value;
-    return to;
-}
-
-NO_IDIOMS int memcmp(const void *a, const void *b, size_t length)
-{
-    const uint8_t *left = a;
-    const uint8_t *right = b;
-
-    for (; length > 0; length--, left++, right++) {
-        if (*left != *right)
-            return *left < *right ? -1 : 1;
-    }
-    return 0;
-}
-
-NO_IDIOMS size_t strlen(const char *text)
-{
-    size_t length = 0;
-
-    while (text[length] != '\0')
-        length++;
-    return length;
-}
-
 /* In assembly, because a function with a frame of its own would have to spare that frame, and with
  * it what its caller's last callee has left in the same place. Registers that a call may change are
  * cleared as well. */

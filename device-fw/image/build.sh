@@ -22,6 +22,7 @@ grep -A3 'warning:' "$build.log" || true
 image=$build/device-fw/image
 arm-none-eabi-size -A "$image/bootloader.elf" >"$image/bootloader.size"
 find "$build" -name '*.su' -exec cat {} + | sort -t"$(printf '\t')" -k2,2nr >"$image/bootloader.stack"
-for name in bootloader.elf bootloader.bin bootloader.map bootloader.size bootloader.stack routines.elf routines_leaky.elf; do
+for name in bootloader.elf bootloader.bin bootloader.map bootloader.size bootloader.stack \
+    routines.elf routines_leaky.elf app-demo.elf app-demo.bin; do
     cmp -s "$image/$name" "$out/$name" || cp "$image/$name" "$out/$name"
 done

@@ -124,16 +124,13 @@ static uint32_t identity(
     return SVC_OK;
 }
 
-/* The device's own commands, which the port had before it was locked. */
-static uint32_t on_device(
-    struct svc *svc, uint32_t command, const uint8_t *request, size_t length, struct svc_answer *to)
+/* What the mailbox did before the device was locked. */
+static uint32_t from_device(
+    enum proto_status status, const struct bl_answer *answer, struct svc_answer *ret_answer)
 {
-    struct bl_answer answer;
-    enum proto_status status = bl_device_execute(svc->device, command, request, length, &answer);
-
     if (status == PROTO_OK || status == PROTO_ALREADY) {
-        memcpy(to->payload, answer.payload, answer.length);
-        to->length = answer.length;
+        memcpy(ret_answer->payload, answer->payload, answer->length);
+        ret_answer->length = answer->length;
     }
     return SVC_STATUS_DEVICE | (uint32_t)status;
 }
@@ -141,26 +138,33 @@ static uint32_t on_device(
 static uint32_t statement(
     struct svc *svc, const uint8_t *request, size_t length, struct svc_answer *ret_answer)
 {
-    return on_device(svc, PROTO_CMD_STATEMENT, request, length, ret_answer);
+    struct bl_answer answer;
+    enum proto_status status = bl_device_statement(svc->device, request, length, &answer);
+
+    return from_device(status, &answer, ret_answer);
 }
 
 static uint32_t receipt(
     struct svc *svc, const uint8_t *request, size_t length, struct svc_answer *ret_answer)
 {
-    return on_device(svc, PROTO_CMD_RECEIPT, request, length, ret_answer);
+    struct bl_answer answer;
+    enum proto_status status = bl_device_receipt(svc->device, &answer);
+
+    (void)request;
+    (void)length;
+    return from_device(status, &answer, ret_answer);
 }
 
-/* Byte 2 of the envelope is its purpose; the command says it once more, so that both must agree. */
 static uint32_t envelope(
     struct svc *svc, const uint8_t *request, size_t length, struct svc_answer *ret_answer)
 {
-    uint32_t command = request[2] == PROTO_PURPOSE_ZEROISE ? PROTO_CMD_ZEROISE : PROTO_CMD_INSTALL;
-    uint32_t status = on_device(svc, command, request, length, ret_answer);
+    struct bl_answer answer;
+    enum proto_status status = bl_device_envelope(svc->device, request, length, &answer);
 
     /* New root keys, or none: the session of the old ones is over. */
-    if (status == (SVC_STATUS_DEVICE | PROTO_OK))
+    if (status == PROTO_OK)
         svc_start(svc, svc->device);
-    return status;
+    return from_device(status, &answer, ret_answer);
 }
 
 struct operation {

@@ -27,7 +27,11 @@
 
 /** Where messages may lie: memory that the CM4 itself may reach, and the CM0+ keeps nothing in. */
 #define SVC_SHARED_BASE 0x08018000U
-#define SVC_SHARED_END  0x08047800U
+#define SVC_SHARED_END  0x08040000U
+
+/** Memory of a caller on the CM0+ itself: a context of its own, closed to the CM4. */
+#define SVC_LAYER_BASE 0x08040000U
+#define SVC_LAYER_END  0x08047000U
 
 #define SVC_PAYLOAD_MAX 288U
 

@@ -10,6 +10,7 @@
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/bootloader/srom.h"
+#include "device-fw/protocol/application.h"
 #include "device-fw/protocol/binding.h"
 
 #define IMAGE_SIZE      0x1000U
@@ -47,6 +48,10 @@ static struct {
     uint32_t fifo_used;
     uint32_t result;
     uint32_t cm4_power;
+    uint32_t cm4_vectors;
+    uint32_t channel_owner[16];
+    uint32_t channel_data[16];
+    uint32_t channel_events[16];
 } hw;
 
 void chip_reset_counters(void)
@@ -141,6 +146,9 @@ static uint8_t *find(uint32_t address, size_t length)
         { PROTO_VAULT_HOME_1, chip.home[1], PROTO_VAULT_HOME_SIZE },
         { SFLASH_ADDRESS, chip.sflash, sizeof(chip.sflash) },
         { PROTO_MAILBOX_ADDRESS, chip.mailbox, sizeof(chip.mailbox) },
+        { PROTO_APPLICATION_ADDRESS, chip.application, sizeof(chip.application) },
+        { CHIP_SHARED, chip.shared, sizeof(chip.shared) },
+        { CHIP_LAYER, chip.layer, sizeof(chip.layer) },
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -375,6 +383,74 @@ static uint32_t *plain_register(uint32_t address)
     }
 }
 
+/* ---- IPC channels of the application ---- */
+
+#define CHANNEL_FIRST 8U
+#define CHANNEL_LAST  9U
+
+void chip_ipc_request(uint32_t channel, uint32_t owner, uint32_t data)
+{
+    hw.channel_owner[channel] = BL_IPC_ACQUIRED | owner;
+    hw.channel_data[channel] = data;
+    hw.channel_events[channel] |= BL_IPC_INTR_NOTIFY(channel);
+}
+
+bool chip_cm4_is_on(void)
+{
+    return (hw.cm4_power & BL_CPUSS_CM4_PWR_MODE) == 3;
+}
+
+void chip_cm4_set(bool on)
+{
+    hw.cm4_power = on ? BL_CPUSS_CM4_PWR_ON : BL_CPUSS_CM4_PWR_OFF;
+}
+
+static bool read_channel(uint32_t address, uint32_t *ret_value)
+{
+    for (uint32_t i = CHANNEL_FIRST; i <= CHANNEL_LAST; i++) {
+        if (address == BL_IPC_ACQUIRE(i)) {
+            *ret_value = (hw.channel_owner[i] & BL_IPC_ACQUIRED) != 0 ? 0 : BL_IPC_ACQUIRED;
+            hw.channel_owner[i] |= BL_IPC_ACQUIRED;
+            return true;
+        }
+        if (address == BL_IPC_DATA(i) || address == BL_IPC_LOCK_STATUS(i)) {
+            *ret_value = address == BL_IPC_DATA(i) ? hw.channel_data[i] : hw.channel_owner[i];
+            return true;
+        }
+        if (address == BL_IPC_INTR(i)) {
+            *ret_value = hw.channel_events[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool write_channel(uint32_t address, uint32_t value)
+{
+    for (uint32_t i = CHANNEL_FIRST; i <= CHANNEL_LAST; i++) {
+        if (address == BL_IPC_RELEASE(i)) {
+            hw.channel_owner[i] = 0;
+            chip.released |= 1U << i;
+            return true;
+        }
+        if (address == BL_IPC_DATA(i)) {
+            hw.channel_data[i] = value;
+            return true;
+        }
+        if (address == BL_IPC_NOTIFY(i)) {
+            chip.parks++;
+            if (chip.cm4_parks)
+                hw.channel_data[i] = 2;
+            return true;
+        }
+        if (address == BL_IPC_INTR(i)) {
+            hw.channel_events[i] &= ~value;
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint32_t read_register(uint32_t address)
 {
     const uint32_t *plain = plain_register(address);
@@ -382,7 +458,13 @@ static uint32_t read_register(uint32_t address)
 
     if (plain != NULL)
         return *plain;
+    if (read_channel(address, &lock))
+        return lock;
     switch (address) {
+    case BL_CPUSS_CM4_PWR_CTL:
+        return hw.cm4_power;
+    case BL_CPUSS_CM4_STATUS:
+        return BL_CPUSS_CM4_STATUS_DONE;
     case BL_IPC0_ACQUIRE:
         lock = hw.ipc_locked || chip.ipc_stuck ? 0 : BL_IPC_ACQUIRED;
         hw.ipc_locked = true;
@@ -405,11 +487,19 @@ static uint32_t read_register(uint32_t address)
     }
 }
 
+static bool is_shared(uint32_t address)
+{
+    return (address >= CHIP_SHARED && address < CHIP_SHARED + CHIP_SHARED_SIZE) ||
+           (address >= CHIP_LAYER && address < CHIP_LAYER + CHIP_SHARED_SIZE);
+}
+
 uint32_t bl_hal_read32(uint32_t address)
 {
     const uint8_t *from = find(address, 4);
     uint32_t value;
 
+    if (is_shared(address) && chip.on_read != NULL)
+        chip.on_read(address);
     if (from != NULL)
         return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
                (uint32_t)from[3] << 24;
@@ -459,7 +549,16 @@ void bl_hal_write32(uint32_t address, uint32_t value)
         assert_int_equal(value, 0);
         return;
     }
+    if (is_shared(address)) {
+        uint8_t *to = find(address, 4);
+
+        for (unsigned i = 0; i < 4; i++)
+            to[i] = (uint8_t)(value >> 8 * i);
+        return;
+    }
     note(true, address, value);
+    if (write_channel(address, value))
+        return;
     if (plain != NULL) {
         if (address != chip.deaf_register)
             *plain = value;
@@ -475,6 +574,8 @@ void bl_hal_write32(uint32_t address, uint32_t value)
         notify(value);
     else if (address == BL_CPUSS_CM4_PWR_CTL)
         hw.cm4_power = value;
+    else if (address == BL_CPUSS_CM4_VECTOR_BASE)
+        hw.cm4_vectors = value;
     else if (address != BL_FLASHC_FLASH_CMD)
         fail_msg("write of 0x%08X to register 0x%08X", value, address);
 }

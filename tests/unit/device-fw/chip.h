@@ -39,11 +39,19 @@ enum chip_cut {
     CHIP_CUT_COUNT
 };
 
+#define CHIP_APPLICATION_SIZE 0x2000U
+#define CHIP_SHARED           0x08018000U
+#define CHIP_LAYER            0x08040000U
+#define CHIP_SHARED_SIZE      0x1000U
+
 struct chip {
     uint8_t image[PROTO_IMAGE_MAX_SIZE];
     uint8_t home[2][PROTO_VAULT_HOME_SIZE];
     uint8_t sflash[0x800];
     uint8_t mailbox[PROTO_MAILBOX_SIZE];
+    uint8_t application[CHIP_APPLICATION_SIZE];
+    uint8_t shared[CHIP_SHARED_SIZE]; /**< memory of the CM4, at CHIP_SHARED */
+    uint8_t layer[CHIP_SHARED_SIZE];  /**< of a caller on the CM0+, at CHIP_LAYER */
     uint8_t fuse[64];
     uint32_t protection;
     uint32_t deaf_register; /**< of protection or pins: ignores writes */
@@ -61,7 +69,11 @@ struct chip {
     uint64_t fuse_reads;  /**< since chip_new() */
     uint64_t fuse_glitch; /**< number of the fuse read that gives a wrong bit; 0 = none */
     unsigned resets;
-    bool ipc_stuck; /**< somebody else holds the lock for ever */
+    bool ipc_stuck;                    /**< somebody else holds the lock for ever */
+    bool cm4_parks;                    /**< the CM4 answers a park request */
+    unsigned parks;                    /**< park requests so far */
+    uint32_t released;                 /**< channels that were released, one bit each */
+    void (*on_read)(uint32_t address); /**< before each word of shared memory is read */
 };
 
 extern struct chip chip;
@@ -86,6 +98,13 @@ void chip_new(uint8_t number);
 
 /** Put a binding block, sealed, into the image. */
 void chip_bind(const uint8_t *authority_0, const uint8_t *authority_1, bool lab);
+
+/** The CM4 (master 14) or somebody else takes a channel, writes DATA and notifies. */
+void chip_ipc_request(uint32_t channel, uint32_t owner, uint32_t data);
+
+/** The CM4 has power. */
+bool chip_cm4_is_on(void);
+void chip_cm4_set(bool on);
 
 /** Power comes back: registers and mailbox are at their reset values. */
 void chip_power_on(void);
