@@ -8,6 +8,7 @@
 #include "device-fw/bootloader/join.h"
 #include "device-fw/bootloader/kdf.h"
 #include "device-fw/bootloader/lock.h"
+#include "device-fw/bootloader/protect.h"
 #include "device-fw/bootloader/wipe.h"
 #include "device-fw/protocol/bytes.h"
 #include "device-fw/protocol/image.h"
@@ -175,6 +176,28 @@ bool bl_device_may_open(const struct bl_device *device)
     default:
         return false;
     }
+}
+
+/* The lab flag as it stands in flash; the block's hash was checked at the start. */
+static bool is_lab_in_flash(void)
+{
+    uint8_t flags = 0;
+
+    bl_hal_read(
+        PROTO_IMAGE_ADDRESS + PROTO_BINDING_OFFSET + PROTO_BINDING_FLAGS_AT, &flags, sizeof(flags));
+    return (flags & PROTO_FLAG_LAB) != 0;
+}
+
+uint32_t bl_device_confirm_open(void)
+{
+    struct bl_chip chip;
+
+    bl_chip_read(&chip);
+    if (bl_vault_shows_lock() != BL_NO || chip.lifecycle != PROTO_LIFECYCLE_SECURE)
+        return BL_NO;
+    if (!is_lab_in_flash() && !bl_chip_is_restricted(&chip))
+        return BL_NO;
+    return bl_protect_holds() ? BL_YES : BL_NO;
 }
 
 /* What was written before something failed is no answer. */

@@ -57,6 +57,14 @@ bool bl_device_is_committed(const struct bl_device *device);
 bool bl_device_may_open(const struct bl_device *device);
 
 /**
+ * The same for SECURE, decided a second time and from the chip alone: life cycle and restrictions,
+ * binding block, protection units and vault as they read at this moment.
+ *
+ * @return BL_YES or something else
+ */
+uint32_t bl_device_confirm_open(void);
+
+/**
  * Open an envelope of any purpose and commit what it orders, whoever carries it: mailbox or
  * application. PROTO_OK or PROTO_ALREADY with the receipt; else see bl_envelope_install().
  */

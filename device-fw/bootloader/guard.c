@@ -5,7 +5,7 @@
 #include "device-fw/protocol/bytes.h"
 
 /* Parts of the row, see record.h. */
-#define STATE_AT       5U
+#define STATE_AT       BL_RECORD_STATE_AT
 #define SEQUENCE_AT    8U
 #define CHIP_ID_AT     12U
 #define KEY_VERSION_AT 20U

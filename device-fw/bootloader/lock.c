@@ -59,6 +59,10 @@ enum proto_status bl_lock(struct bl_device *device, struct bl_answer *ret_answer
         return PROTO_WRONG_STATE;
     make_answer(device);
     status = commit(device);
+    /* Nobody hears of a lock that is not in flash. */
+    if (status == PROTO_OK &&
+        (bl_vault_shows_lock() != BL_YES || bl_vault_is_true(&device->vault) != BL_YES))
+        status = PROTO_FLASH_FAILED;
     if (status != PROTO_OK) {
         bl_wipe(device->lock_answer, sizeof(device->lock_answer));
         return status;

@@ -120,7 +120,7 @@ static bool open_port(uint32_t boot_word)
     bl_port_open(&port, boot_word);
     if (device.chip.lifecycle != PROTO_LIFECYCLE_SECURE)
         return true;
-    return bl_protect_holds() && bl_debug_open();
+    return bl_debug_open(bl_device_confirm_open());
 }
 
 void bl_main_wipe(void)

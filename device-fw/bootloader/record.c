@@ -44,6 +44,12 @@ static void decode_installed(const uint8_t **at, struct bl_installed *ret_instal
     proto_take(at, ret_installed->receipt_key, sizeof(ret_installed->receipt_key));
 }
 
+uint8_t bl_record_start_state(const uint8_t start[BL_RECORD_STATE_AT + 1U])
+{
+    return proto_equal(start, magic, sizeof(magic)) ? start[BL_RECORD_STATE_AT]
+                                                    : (uint8_t)PROTO_VAULT_EMPTY;
+}
+
 void bl_record_encode_installed(
     const struct bl_installed *installed, uint8_t ret_bytes[BL_RECORD_INSTALLED_SIZE])
 {

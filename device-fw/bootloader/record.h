@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define BL_RECORD_SIZE           PROTO_VAULT_HOME_SIZE
+#define BL_RECORD_STATE_AT       5U
 #define BL_RECORD_INSTALLED_AT   181U
 #define BL_RECORD_INSTALLED_SIZE 139U
 #define BL_RECORD_SERVICES_SIZE  112U
@@ -66,6 +67,10 @@ struct bl_record {
 
 /** Encode with hash and commit word. */
 void bl_record_encode(const struct bl_record *record, uint8_t ret_row[BL_RECORD_SIZE]);
+
+/** State byte of a row that begins as a record does, whether or not it is a good one; else
+ * PROTO_VAULT_EMPTY. */
+uint8_t bl_record_start_state(const uint8_t start[BL_RECORD_STATE_AT + 1U]);
 
 /** Encode the installed part alone. */
 void bl_record_encode_installed(

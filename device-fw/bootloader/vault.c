@@ -121,6 +121,23 @@ struct bl_record *bl_vault_draft(struct bl_vault *vault, const uint8_t chip_id[P
     return &vault->draft;
 }
 
+/* BL_NO: no record of ours, or not locked. */
+static uint32_t shows_lock(uint32_t address)
+{
+    uint8_t start[BL_RECORD_STATE_AT + 1U];
+
+    bl_hal_read(address, start, sizeof(start));
+    return bl_record_start_state(start) == PROTO_VAULT_LOCKED ? BL_YES : BL_NO;
+}
+
+uint32_t bl_vault_shows_lock(void)
+{
+    uint32_t first = shows_lock(home[0]);
+    uint32_t second = shows_lock(home[1]);
+
+    return first == BL_NO ? second : first;
+}
+
 uint32_t bl_vault_is_true(struct bl_vault *vault)
 {
     uint32_t result = BL_YES;
@@ -167,6 +184,7 @@ enum proto_status bl_vault_commit_as(
     if (done) {
         vault->record = vault->draft;
         vault->present = true;
+        done = bl_vault_is_true(vault) == BL_YES;
     }
     bl_wipe(&vault->draft, sizeof(vault->draft));
     bl_wipe(vault->rows, sizeof(vault->rows));

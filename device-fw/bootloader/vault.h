@@ -34,6 +34,10 @@ enum proto_status bl_vault_load(struct bl_vault *vault, const uint8_t chip_id[PR
 /** Make the draft a copy of the present record (or zeros with the chip's id), and give it. */
 struct bl_record *bl_vault_draft(struct bl_vault *vault, const uint8_t chip_id[PROTO_CHIP_ID_SIZE]);
 
+/** Does either home, read from flash at this moment, bear a record that says LOCKED, whatever else
+ * is wrong with it? BL_NO when none does; anything else counts as yes. */
+uint32_t bl_vault_shows_lock(void);
+
 /** BL_YES when both homes hold, at this moment, the record in memory; looked at byte by byte. */
 uint32_t bl_vault_is_true(struct bl_vault *vault);
 

@@ -14,8 +14,9 @@
 
 #include "device-fw/protocol/messages.h"
 
-#define PROTO_BINDING_MAGIC   "LPABIND1"
-#define PROTO_BINDING_HASH_AT 992U
+#define PROTO_BINDING_MAGIC    "LPABIND1"
+#define PROTO_BINDING_FLAGS_AT 8U
+#define PROTO_BINDING_HASH_AT  992U
 
 struct proto_binding {
     uint8_t flags; /**< PROTO_FLAG_LAB */

@@ -141,7 +141,8 @@ uint32_t firmware_symbol(const struct firmware *firmware, const char *name, uint
     for (uint32_t i = 0; i < firmware->symtab_count; i++) {
         struct symbol symbol = symbol_at(firmware, i);
 
-        if (strcmp(symbol.name, name) != 0)
+        if (!begins(symbol.name, name) ||
+            (symbol.name[strlen(name)] != '\0' && symbol.name[strlen(name)] != '.'))
             continue;
         if (ret_size != NULL)
             *ret_size = symbol.size;

@@ -28,7 +28,8 @@ struct firmware {
 void firmware_load(struct firmware *ret_firmware);
 void firmware_done(struct firmware *firmware);
 
-/** Value of a symbol, without the Thumb bit; fails the running test when there is none. */
+/** Value of a symbol, without the Thumb bit; what the compiler appends to a name after a full stop
+ * does not count. Fails the running test when there is none. */
 uint32_t firmware_symbol(const struct firmware *firmware, const char *name, uint32_t *ret_size);
 
 /** Name of the function that holds this address, "?" for none. */

@@ -142,7 +142,24 @@ static void pass_primitive(struct golden *golden, struct sim_chip *chip)
     assert_true(sim_chip_test_read(chip, result_at, memo->result, MEMO_POINT));
 }
 
-static void note_points(struct golden *golden, const struct sim_chip *chip, uint16_t *seen)
+/* Between the entry of one of run_opts.rarely and its return: @p back, 0 outside. */
+static bool is_rare(const struct golden *golden, const struct sim_chip *chip, uint32_t *back)
+{
+    uint32_t pc = chip->cm0.r[15];
+
+    if (*back != 0 && pc == *back)
+        *back = 0;
+    for (size_t i = 0; *back == 0 && i < sizeof(golden->opts->rarely) / sizeof(char *) &&
+                       golden->opts->rarely[i] != NULL;
+         i++) {
+        if (pc == golden->rare_at[i])
+            *back = chip->cm0.r[14] & ~1U;
+    }
+    return *back != 0;
+}
+
+static void note_points(
+    struct golden *golden, const struct sim_chip *chip, uint16_t *seen, bool rare)
 {
     struct point point = {
         .at = now(golden, chip), .pc = chip->cm0.r[15], .call = (uint32_t)golden->entry_count
@@ -153,6 +170,10 @@ static void note_points(struct golden *golden, const struct sim_chip *chip, uint
     assert_true(place < PLACES);
     if (seen[place] < UINT16_MAX)
         seen[place]++;
+    if (rare && seen[place] > 1) {
+        golden->left_out += golden_other_way(chip, point.pc, &target) ? 2U : 1U;
+        return;
+    }
     point.pass = seen[place] == 1 ? place % FIRST_PASSES
                                   : FIRST_PASSES + (uint32_t)golden->point_count % REPEAT_PASSES;
     point.kind = KIND_SKIP;
@@ -229,6 +250,7 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     struct golden *golden = ret_golden;
     struct sim_chip *chip = NULL;
     const char *why = "";
+    uint32_t back = 0;
 
     memset(golden, 0, sizeof(*golden));
     memset(seen, 0, sizeof(seen));
@@ -237,14 +259,19 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     golden->multiply = firmware_symbol(opts->firmware, "api_mul", NULL);
     assert_int_equal(sim_chip_fork(opts->start, &chip, NULL), BASE_OK);
     golden->base = chip->cm0.instructions;
+    golden->poked_at = UINT64_MAX;
+    for (size_t i = 0; i < sizeof(opts->rarely) / sizeof(char *) && opts->rarely[i] != NULL; i++)
+        golden->rare_at[i] = firmware_symbol(opts->firmware, opts->rarely[i], NULL);
     for (uint32_t i = 0; i < MAX_STEPS && !opts->done(opts->user, chip); i++) {
+        if (opts->poke != NULL && golden->poked_at == UINT64_MAX && opts->poke(opts->user, chip))
+            golden->poked_at = now(golden, chip);
         if (firmware_is_primitive(opts->firmware, chip->cm0.r[15])) {
             pass_primitive(golden, chip);
             note_call(golden);
             continue;
         }
         if (firmware_is_own(opts->firmware, chip->cm0.r[15]))
-            note_points(golden, chip, seen);
+            note_points(golden, chip, seen, is_rare(golden, chip, &back));
         golden->own++;
         golden_step(chip);
     }

@@ -65,7 +65,10 @@ struct golden {
     size_t memo_count;
     uint64_t instructions;
     uint64_t own;      /**< of our code */
-    uint64_t base;     /**< the core's counter at the start */
+    uint64_t poked_at; /**< when the outside world acted; UINT64_MAX = never */
+    uint64_t left_out;
+    uint64_t base; /**< the core's counter at the start */
+    uint32_t rare_at[4];
     uint32_t multiply; /**< address of the scalar multiplication */
     uint32_t compress; /**< address of SHA-256's block function */
 };

@@ -32,6 +32,7 @@ struct run {
     struct run_counts kinds[KIND_COUNT];
     uint32_t fault_at;
     uint32_t fault_size;
+    bool poked;      /* this victim */
     uint32_t resets; /* of the start */
 };
 
@@ -42,10 +43,12 @@ enum ending {
     ENDING_STUCK, /* fault handler, lockup, endless sleep, reset, too many instructions */
 };
 
-static enum ending look(const struct run *run, unsigned *idle)
+static enum ending look(struct run *run, unsigned *idle)
 {
     struct sim_chip_test_core core = sim_chip_test_core(run->victim, SIM_AP_CM0);
 
+    if (!run->poked && run->opts->poke != NULL)
+        run->poked = run->opts->poke(run->opts->user, run->victim);
     if (run->opts->done(run->opts->user, run->victim))
         return ENDING_DONE;
     if (core.locked_up || core.pc - run->fault_at < run->fault_size ||
@@ -178,6 +181,7 @@ static void one(struct run *run, const struct point *point)
     enum verdict verdict = VERDICT_HELD;
 
     sim_chip_test_copy(run->victim, run->leader);
+    run->poked = point->at >= run->golden.poked_at;
     ending = finish(run, strike(run, point));
     if (ending != ENDING_CONVERGED)
         verdict = run->opts->judge(run->opts->user, run->victim, &why);
@@ -190,10 +194,21 @@ static void one(struct run *run, const struct point *point)
         report(run, point, verdict, why);
 }
 
-static void advance(struct run *run, uint64_t at)
+static void advance_to(struct run *run, uint64_t at)
 {
     assert_true(sim_chip_test_run_instructions(
         run->leader, run->golden.base + at, sim_chip_time_ps(run->leader) + 10 * RETURN_PS));
+}
+
+static void advance(struct run *run, uint64_t at)
+{
+    uint64_t poked_at = run->golden.poked_at;
+
+    if (at >= poked_at && run->leader->cm0.instructions - run->golden.base < poked_at)
+        advance_to(run, poked_at);
+    if (run->leader->cm0.instructions - run->golden.base == poked_at)
+        (void)run->opts->poke(run->opts->user, run->leader);
+    advance_to(run, at);
 }
 
 static void run_points(struct run *run)
@@ -256,6 +271,9 @@ struct run_counts run_scenario(const char *name, const struct run_opts *opts)
         run.golden.memo_count);
     run_points(&run);
     sum = print_counts(name, &run);
+    if (run.golden.left_out > 0)
+        print_message("%s: repetitions left out in long loops that decide nothing: %llu\n", name,
+            (unsigned long long)run.golden.left_out);
     sim_chip_free(run.leader);
     sim_chip_free(run.victim);
     golden_done(&run.golden);

@@ -40,8 +40,15 @@ typedef bool (*run_done_fn)(void *user, const struct sim_chip *chip);
 /** Judge the die by what is in it. @p ret_why is set for all but HELD. */
 typedef enum verdict (*run_judge_fn)(void *user, const struct sim_chip *chip, const char **ret_why);
 
+/** What the outside world does meanwhile; called often. True when it has done something. */
+typedef bool (*run_poke_fn)(void *user, struct sim_chip *chip);
+
 struct run_opts {
     const struct firmware *firmware;
+    /** Functions, up to four, whose instructions are disturbed once each and not as often as they
+     * are executed: long loops that decide nothing. NULL ends the list. */
+    const char *rarely[4];
+    run_poke_fn poke;             /**< once in a run, or never; NULL = never */
     const struct sim_chip *start; /**< borrowed: right before the first instruction that counts */
     run_done_fn done;
     run_judge_fn judge;

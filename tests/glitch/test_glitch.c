@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,18 +20,25 @@
 
 #include "base/hash.h"
 #include "device-fw/bootloader/guard.h"
+#include "device-fw/bootloader/regs.h"
+#include "device-fw/protocol/image.h"
+#include "sim/die.h"
 #include "tests/glitch/run.h"
 #include "tests/unit/device-fw/board.h"
 
-#define DEFAULT_SECONDS 12L
-#define SHARE           4L /* a scenario takes that part of the time for an exhaustive harness */
-#define RANDOM_POINTS   10000U
-#define SEED            UINT64_C(20241201)
-#define OLD_KEY         0x41
-#define NEW_KEY         0x5A
+#define BOOT_PS           (3000000U * SIM_PS_PER_US)
+#define FUSE_SECURE       0x04U /* of the life cycle's byte */
+#define PROTECTION_SECURE 3U
+#define DEFAULT_SECONDS   12L
+#define SHARE             4L /* a scenario takes that part of the time for an exhaustive harness */
+#define RANDOM_POINTS     10000U
+#define SEED              UINT64_C(20241201)
+#define OLD_KEY           0x41
+#define NEW_KEY           0x5A
 /* Offsets in the record, device-fw/bootloader/record.h. */
 #define STATE_AT       5U
 #define KEY_VERSION_AT 20U
+#define SEQUENCE_AT    8U
 #define SECRET_AT      28U
 #define DH_AT          133U
 #define NONCE_AT       165U
@@ -202,6 +210,99 @@ static enum verdict judge_commit(void *user, const struct sim_chip *chip, const 
     return VERDICT_DAMAGED;
 }
 
+/* Locked or as before, and no lock answer unless locked. */
+static bool is_locked(const uint8_t row[PROTO_VAULT_HOME_SIZE])
+{
+    uint8_t expected[PROTO_VAULT_HOME_SIZE];
+
+    memcpy(expected, lab.old_home, HASH_AT);
+    memcpy(expected + HASH_AT, row + HASH_AT, sizeof(expected) - HASH_AT);
+    memcpy(expected + SEQUENCE_AT, row + SEQUENCE_AT, 4);
+    expected[STATE_AT] = PROTO_VAULT_LOCKED;
+    memset(expected + RECEIPT_AT, 0, PROTO_HASH_SIZE);
+    return memcmp(expected, row, sizeof(expected)) == 0 && is_valid(row);
+}
+
+static bool gave_lock_answer(const struct sim_chip *chip)
+{
+    static const char label[] = PROTO_LABEL_LOCK;
+    uint8_t answer[PROTO_LOCK_ANSWER_SIZE];
+    uint8_t key[PROTO_MAC_SIZE];
+    uint8_t mac[PROTO_MAC_SIZE];
+    struct base_part name = { label, sizeof(label) - 1 };
+    struct base_part body = { answer, PROTO_LOCK_BODY_SIZE };
+
+    (void)sim_chip_test_read(
+        chip, PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_RSP_PAYLOAD_AT, answer, sizeof(answer));
+    base_hmac_sha256(lab.old_home + RECEIPT_AT, PROTO_HASH_SIZE, &name, 1, key);
+    base_hmac_sha256(key, sizeof(key), &body, 1, mac);
+    return memcmp(mac, answer + PROTO_LOCK_BODY_SIZE, sizeof(mac)) == 0;
+}
+
+static enum verdict judge_lock(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    uint8_t row[2][PROTO_VAULT_HOME_SIZE];
+    bool locked[2];
+    bool good[2];
+
+    (void)user;
+    for (unsigned i = 0; i < 2; i++) {
+        read_home(chip, i, row[i]);
+        locked[i] = is_locked(row[i]);
+        good[i] = locked[i] || memcmp(row[i], lab.old_home, sizeof(row[i])) == 0;
+        if (!good[i] && is_valid(row[i])) {
+            *ret_why = "a record that is neither old nor locked is in the vault";
+            return VERDICT_BROKEN;
+        }
+    }
+    if (leaks(chip)) {
+        *ret_why = "a secret is in the mailbox";
+        return VERDICT_BROKEN;
+    }
+    if (gave_lock_answer(chip) && !(locked[0] && locked[1])) {
+        *ret_why = "a lock answer, and the record is not locked";
+        return VERDICT_BROKEN;
+    }
+    if (good[0] || good[1])
+        return VERDICT_HELD;
+    *ret_why = "no record is left";
+    return VERDICT_DAMAGED;
+}
+
+/* No record may come to be. */
+static enum verdict judge_no_identity(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    uint8_t row[PROTO_VAULT_HOME_SIZE];
+
+    (void)user;
+    for (unsigned i = 0; i < 2; i++) {
+        read_home(chip, i, row);
+        if (is_valid(row)) {
+            *ret_why = "an identity with the port open";
+            return VERDICT_BROKEN;
+        }
+    }
+    return VERDICT_HELD;
+}
+
+static enum verdict judge_shut(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    (void)user;
+    for (enum sim_ap ap = SIM_AP_SYS; ap < SIM_AP_COUNT; ap++) {
+        if (sim_chip_ap_enabled(chip, ap)) {
+            *ret_why = "an access port is enabled";
+            return VERDICT_BROKEN;
+        }
+    }
+    return VERDICT_HELD;
+}
+
+static bool is_asleep(void *user, const struct sim_chip *chip)
+{
+    (void)user;
+    return sim_chip_test_core(chip, SIM_AP_CM0).sleeping;
+}
+
 /* ---- scenarios ---- */
 
 static void seal(uint32_t key_version, const struct proto_envelope_header *changed)
@@ -271,28 +372,142 @@ static void setup_good(void)
     seal(2, NULL);
 }
 
+/* The image that a factory uses, not one that works with the port open. */
+static void bind_for_production(void)
+{
+    uint8_t *block = lab.board.image.data + PROTO_BINDING_OFFSET;
+    struct proto_image image;
+
+    assert_int_equal(
+        proto_image_decode(lab.board.image.data, lab.board.image.length, &image), PROTO_OK);
+    image.binding.flags = 0;
+    proto_binding_encode(&image.binding, block);
+    base_sha256(block, PROTO_BINDING_HASH_AT, block + PROTO_BINDING_HASH_AT);
+    assert_true(sim_chip_test_write(
+        lab.board.chip, PROTO_IMAGE_ADDRESS + PROTO_BINDING_OFFSET, block, PROTO_BINDING_SIZE));
+}
+
+static void install_envelope(void)
+{
+    board_begin(&lab.board, PROTO_CMD_INSTALL, lab.envelope, sizeof(lab.envelope));
+}
+
+static void setup_lock(void)
+{
+    board_begin(&lab.board, PROTO_CMD_LOCK, NULL, 0);
+}
+
+/* Power on, up to the image's first instruction. */
+static void begin_boot(void)
+{
+    sim_chip_set_power(lab.board.chip, false);
+    sim_chip_set_power(lab.board.chip, true);
+    lab.board.sequence = 0;
+    assert_true(
+        sim_chip_test_run_to(lab.board.chip, firmware_symbol(&lab.firmware, "bl_reset", NULL),
+            sim_chip_time_ps(lab.board.chip) + BOOT_PS));
+}
+
+/* The die as flash boot hands it over in SECURE: port shut, pins off. That the ROM verifies the
+ * image before is the simulator's business (tests/unit/sim) and not disturbed here. */
+static void begin_secure_boot(const uint8_t restrictions[PROTO_RESTRICT_SIZE])
+{
+    struct sim_chip *chip = lab.board.chip;
+
+    begin_boot();
+    memcpy(chip->nvm.efuse + BL_FUSE_DEAD_RESTRICT0, restrictions, PROTO_RESTRICT_SIZE);
+    chip->nvm.efuse[BL_FUSE_LIFECYCLE] |= FUSE_SECURE;
+    chip->regs.protection = PROTECTION_SECURE;
+    chip->regs.ap_ctl = 0;
+    chip->regs.swj_select = 0;
+    chip->swd_connected = false;
+}
+
+static void setup_locked_boot(void)
+{
+    static const uint8_t required[PROTO_RESTRICT_SIZE] = PROTO_RESTRICT_REQUIRED;
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t length = 0;
+
+    assert_int_equal(board_ask(&lab.board, PROTO_CMD_LOCK, NULL, 0, answer, &length), PROTO_OK);
+    bind_for_production();
+    begin_secure_boot(required);
+}
+
+/* SECURE, but one restriction is missing. */
+static void setup_loose_boot(void)
+{
+    static const uint8_t loose[PROTO_RESTRICT_SIZE] = { 0xBF, 0xFF, 0xBB, 0xF3 };
+
+    bind_for_production();
+    begin_secure_boot(loose);
+}
+
+static void setup_statement(void)
+{
+    bind_for_production();
+    board_power_cycle(&lab.board);
+    board_begin(&lab.board, PROTO_CMD_STATEMENT, lab.board.authority.key_id, PROTO_KEY_ID_SIZE);
+}
+
+static void setup_boot_and_statement(void)
+{
+    bind_for_production();
+    begin_boot();
+}
+
+/* The station asks for a statement as soon as the mailbox is there. */
+static bool ask_statement(void *user, struct sim_chip *chip)
+{
+    uint8_t word[4];
+    struct sim_chip *own = lab.board.chip;
+
+    (void)user;
+    if (!sim_chip_test_read(
+            chip, PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_MAGIC_AT, word, sizeof(word)) ||
+        base_get_le32(word) != PROTO_MAILBOX_MAGIC)
+        return false;
+    lab.board.chip = chip;
+    lab.board.sequence = 0;
+    board_begin(&lab.board, PROTO_CMD_STATEMENT, lab.board.authority.key_id, PROTO_KEY_ID_SIZE);
+    lab.board.chip = own;
+    return true;
+}
+
 struct scenario {
     const char *name;
+    bool is_blank; /* no identity, no keys */
     void (*setup)(void);
+    void (*begin)(void); /* NULL: setup has begun it */
     run_judge_fn judge;
+    run_done_fn done;
+    run_poke_fn poke;
 };
 
 static const struct scenario scenarios[] = {
-    { "forged", setup_forged, judge_refused },
-    { "replayed", setup_replayed, judge_refused },
-    { "used-version", setup_used_version, judge_refused },
-    { "foreign", setup_foreign, judge_refused },
-    { "wrong-nonce", setup_wrong_nonce, judge_refused },
-    { "commit", setup_good, judge_commit },
+    { "forged", false, setup_forged, install_envelope, judge_refused, is_answered, NULL },
+    { "replayed", false, setup_replayed, install_envelope, judge_refused, is_answered, NULL },
+    { "used-version", false, setup_used_version, install_envelope, judge_refused, is_answered,
+        NULL },
+    { "foreign", false, setup_foreign, install_envelope, judge_refused, is_answered, NULL },
+    { "wrong-nonce", false, setup_wrong_nonce, install_envelope, judge_refused, is_answered, NULL },
+    { "commit", false, setup_good, install_envelope, judge_commit, is_answered, NULL },
+    { "open-port", true, setup_statement, NULL, judge_no_identity, is_answered, NULL },
+    { "open-port-boot", true, setup_boot_and_statement, NULL, judge_no_identity, is_answered,
+        ask_statement },
+    { "lock", false, NULL, setup_lock, judge_lock, is_answered, NULL },
+    { "locked-boot", false, setup_locked_boot, NULL, judge_shut, is_asleep, NULL },
+    { "loose-boot", true, setup_loose_boot, NULL, judge_shut, is_asleep, NULL },
 };
 
 static const struct scenario *chosen;
 static bool planted;
 
-/* Take the last look out of the image: the guard says yes to everything. */
+/* Take the second look out of the image: it says yes to everything. */
 static void plant(void)
 {
-    uint32_t at = firmware_symbol(&lab.firmware, "bl_guard_row", NULL);
+    const char *second = chosen->judge == judge_shut ? "bl_device_confirm_open" : "bl_guard_row";
+    uint32_t at = firmware_symbol(&lab.firmware, second, NULL);
     const uint8_t odd = (uint8_t)(at >> 1 & 1U);              /* a literal lies on a word */
     uint8_t code[10] = { odd, 0x48, 0x70, 0x47, 0xC0, 0x46 }; /* ldr r0, [pc, ..]; bx lr; nop */
 
@@ -312,7 +527,9 @@ static void glitch(void **state)
 {
     struct run_opts opts = {
         .firmware = &lab.firmware,
-        .done = is_answered,
+        .rarely = { "hash_memory", "bl_random_start", "bl_random_reseed" },
+        .poke = chosen->poke,
+        .done = chosen->done,
         .judge = chosen->judge,
         .random_points = RANDOM_POINTS,
         .seed = SEED,
@@ -324,11 +541,15 @@ static void glitch(void **state)
     (void)state;
     firmware_load(&lab.firmware);
     board_init(&lab.board);
-    board_identify(&lab.board, &lab.statement);
-    install(1);
-    chosen->setup();
+    if (!chosen->is_blank) {
+        board_identify(&lab.board, &lab.statement);
+        install(1);
+    }
+    if (chosen->setup != NULL)
+        chosen->setup();
     read_home(lab.board.chip, 0, lab.old_home);
-    board_begin(&lab.board, PROTO_CMD_INSTALL, lab.envelope, sizeof(lab.envelope));
+    if (chosen->begin != NULL)
+        chosen->begin();
     if (planted)
         plant();
     opts.start = lab.board.chip;
@@ -342,6 +563,8 @@ static void glitch(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(glitch) };
+
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
 
     for (size_t i = 0; argc > 1 && i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         if (strcmp(argv[1], scenarios[i].name) == 0)

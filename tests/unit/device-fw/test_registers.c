@@ -11,6 +11,7 @@
 #include "device-fw/bootloader/chip.h"
 #include "device-fw/bootloader/debug.h"
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/hardened.h"
 #include "device-fw/bootloader/protect.h"
 #include "device-fw/bootloader/srom.h"
 #include "device-fw/bootloader/trng.h"
@@ -179,7 +180,7 @@ static void port_opens_for_the_system_port_alone(void **state)
 {
     (void)state;
     chip_trace_start();
-    assert_true(bl_debug_open());
+    assert_true(bl_debug_open(BL_YES));
     EXPECT(WR(0x40210540, 0x00030004), RD(0x40210540, 0x00030004), RD(0x40310064, 0),
         RD(0x40320328, 0), WR(0x40320328, 0xBA000000), WR(0x40310064, 0x1D1D0000));
     chip_power_on();
@@ -189,8 +190,13 @@ static void port_opens_for_the_system_port_alone(void **state)
     EXPECT(WR(0x40210540, 0x00070000), RD(0x40310064, 0x05060708), RD(0x40320328, 0),
         WR(0x40320328, 0xBA000000), WR(0x40310064, 0x1D1D0708));
     chip_power_on();
+    chip_trace_start();
+    assert_false(bl_debug_open(BL_NO));
+    EXPECT(WR(0x40210540, 0x00070000), RD(0x40310064, 0), RD(0x40320328, 0),
+        WR(0x40320328, 0xBA000000), WR(0x40310064, 0x1D1D0000));
+    chip_power_on();
     chip.deaf_register = 0x40210540;
-    assert_false(bl_debug_open());
+    assert_false(bl_debug_open(BL_YES));
 }
 
 static void noise_source_is_started_and_drawn_from(void **state)
