@@ -138,9 +138,33 @@ class Lab:
         self.run(program("lpa-image"), "bind", bootloader(), self.image, "--authority", self.path("authority.pem"),
                  "--lab", check=EXIT_OK)
 
+    def sign_image(self):
+        """Off the line: a production image with its signature, and the key as the boot ROM wants it."""
+        key, public, bound = self.path("image-signing.pem"), self.path("image-public.pem"), self.path("bound.bin")
+        self.signed_image, self.image_key = self.path("signed.bin"), self.path("image.key")
+        self.run("openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key,
+                 check=EXIT_OK)
+        self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public, check=EXIT_OK)
+        image = program("lpa-image")
+        self.run(image, "bind", bootloader(), bound, "--authority", self.path("authority.pem"), check=EXIT_OK)
+        self.run(image, "sign", "--key", key, "--out", self.signed_image, bound, check=EXIT_OK)
+        self.run(image, "key", "--public", public, "--out", self.image_key, check=EXIT_OK)
+        self.secure_hash = self.run(image, "secure-hash", "--image-key", self.image_key, check=EXIT_OK).out.split()[0]
+        os.unlink(key)
+
+    def add_attested_lot(self, lot, lock="aps", extra=(), **kw):
+        return self.add_lot(lot, trust="attested", image=self.signed_image, **kw, extra=(
+            "--image-key", self.image_key, "--secure-hash", self.secure_hash, "--restrict", "secure", "--lock", lock,
+            *extra))
+
+    def add_permit(self, lot, acts):
+        """The permit's id."""
+        args = ["permit", "add", "--dir", self.path("kms"), lot, "--acts", acts, "--expires", "+12h", "--json"]
+        return json.loads(self.kms(*args).out)["permit"]
+
     def add_lot(self, lot, target=4, allowance=8, trust="tofu", first="70b3d57ed0010000", count=64, expires="+1d",
-                unattended=True, check=EXIT_OK, extra=(), lorawan="1.0.4"):
-        args = ["lot", "add", "--dir", self.path("kms"), lot, "--image", self.image, "--lorawan", lorawan,
+                unattended=True, check=EXIT_OK, extra=(), lorawan="1.0.4", image=None):
+        args = ["lot", "add", "--dir", self.path("kms"), lot, "--image", image or self.image, "--lorawan", lorawan,
                 "--join-eui", "70b3d57ed0000001", "--deveui-first", first, "--deveui-count", str(count),
                 "--target", str(target), "--allowance", str(allowance), "--trust", trust, "--expires", expires]
         if trust == "tofu":

@@ -17,6 +17,10 @@ static enum base_status print_roots(void *user, const struct kms_grant *grant, s
     char dev_eui[17];
     char app_key[33];
     char nwk_key[33] = "";
+    static const uint8_t wiped[sizeof(grant->roots_wrapped)] = { 0 };
+    if (memcmp(grant->roots_wrapped, wiped, sizeof(wiped)) == 0) {
+        return BASE_OK; /* replaced or taken off: the store holds none of it any more */
+    }
     enum base_status status = kms_keystore_unwrap(
         &home->keys, grant->roots_wrapped, sizeof(grant->roots_wrapped), roots, err);
     if (status != BASE_OK) {
