@@ -7,8 +7,9 @@
 #include <string.h>
 
 /* Beside the probe's own buffers, for what faults add. */
-#define SPARE_REPLIES 32U
-#define US_PER_MS     1000
+#define LINE_RESET_BITS 64U
+#define SPARE_REPLIES   32U
+#define US_PER_MS       1000
 
 struct entry {
     int64_t ready_us;
@@ -37,6 +38,8 @@ struct sim_link {
     bool in_stalled;
     bool cut;
     bool hung;
+    bool edbg_ready;   /**< connected, and no transfer since */
+    bool edbg_stopped; /**< the clock is lost */
 };
 
 struct sim_link *sim_link_new(struct sim_board *board)
@@ -383,8 +386,38 @@ static struct sim_link_reply *next_place(struct sim_link_batch *batch)
     return &batch->replies[batch->count];
 }
 
-bool sim_link_compute(const struct sim_link *link, const uint8_t *request, size_t length,
-    bool queued, struct sim_link_batch *batch)
+/* What EDBG's firmware does by itself. True: it has answered, and the wire saw nothing. */
+static bool edbg_answers(
+    struct sim_link *link, const uint8_t *request, size_t length, struct sim_link_reply *reply)
+{
+    static const struct sim_link_reply done = { .length = 2, .data = { DAP_SWJ_SEQUENCE, 0 } };
+    static const struct sim_link_reply nobody = { .length = 3, .data = { DAP_TRANSFER, 0, 7 } };
+    static const struct sim_link_reply none = { .length = 4,
+        .data = { DAP_TRANSFER_BLOCK, 0, 0, 7 } };
+    bool to_switch = length > 1 && request[1] > LINE_RESET_BITS;
+    switch (request[0]) {
+    case DAP_CONNECT:
+        link->edbg_ready = true;
+        return false;
+    case DAP_SWJ_CLOCK:
+        link->edbg_stopped = false;
+        return false;
+    case DAP_SWJ_SEQUENCE:
+        link->edbg_stopped = true;
+        *reply = done;
+        return to_switch && !link->edbg_ready;
+    case DAP_TRANSFER:
+    case DAP_TRANSFER_BLOCK:
+        link->edbg_ready = link->edbg_ready && link->edbg_stopped;
+        *reply = request[0] == DAP_TRANSFER ? nobody : none;
+        return link->edbg_stopped;
+    default:
+        return false;
+    }
+}
+
+bool sim_link_compute(struct sim_link *link, const uint8_t *request, size_t length, bool queued,
+    struct sim_link_batch *batch)
 {
     struct sim_probe *probe = link->board->probe;
     batch->count = 0;
@@ -392,6 +425,10 @@ bool sim_link_compute(const struct sim_link *link, const uint8_t *request, size_
     struct sim_link_reply *reply = next_place(batch);
     if (reply == NULL) {
         return false;
+    }
+    if (link->quirks.edbg && edbg_answers(link, request, length, reply)) {
+        batch->count = 1;
+        return true;
     }
     sim_probe_set_back_to_back(probe, queued);
     ssize_t answered =

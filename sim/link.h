@@ -21,6 +21,8 @@ struct sim_link;
 struct sim_link_quirks {
     bool hangs_when_pipelined; /**< a request that comes before the last reply was fetched stops the
                                   probe until it is plugged again */
+    bool edbg;       /**< as Atmel's EDBG: after SWJ_Sequence the clock stands still until it is set
+                        again,       and a switch sequence goes out only right after DAP_Connect */
     uint8_t buffers; /**< requests it can really hold, others are lost; 0 = as many as it says */
 };
 
@@ -89,8 +91,8 @@ struct sim_link_batch {
 enum sim_link_result sim_link_accept(
     struct sim_link *link, int64_t now_us, bool queued, bool *ret_execute);
 /** False: no memory; the replies are lost. */
-bool sim_link_compute(const struct sim_link *link, const uint8_t *request, size_t length,
-    bool queued, struct sim_link_batch *batch);
+bool sim_link_compute(struct sim_link *link, const uint8_t *request, size_t length, bool queued,
+    struct sim_link_batch *batch);
 enum sim_link_result sim_link_deliver(
     struct sim_link *link, int64_t now_us, struct sim_link_batch *batch);
 void sim_link_batch_done(struct sim_link_batch *batch);

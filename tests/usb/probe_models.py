@@ -6,16 +6,18 @@
 """
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 
 HOST, PROBE = sys.argv[1:3]
+SERIAL = "1122334455667700"
 FAILED = []
 
 
 def run(options, *words):
-    done = subprocess.run([HOST, *options, "--", PROBE, *words, "--json"], capture_output=True, text=True, timeout=60, errors="replace")
+    done = subprocess.run([HOST, *options, "--", PROBE, *words, "--json"], capture_output=True, text=True, timeout=600, errors="replace")
     lines = done.stdout.strip().split("\n")
     return done.returncode, json.loads(lines[-1]) if lines[-1].startswith("{") else {}, done.stderr
 
@@ -54,6 +56,64 @@ def makes():
     info("answers whose end is not marked", ["--no-zlp", "--packet-size", "512", "--max-packet", "64"], "usb@1-1")
 
 
+def edbg():
+    """Its firmware's manners: one packet at a time, connect before a switch, the clock again after a sequence."""
+    for packet in ("64", "512"):
+        options = ["--id", "03eb:2141", "--edbg", "--buffers", "1", "--packet-size", packet]
+        info(f"EDBG of {packet} bytes", options + ["--v1"], "hid:03eb:2141", model="EDBG", unique_id=SERIAL)
+    info("EDBG over bulk", options, "usb:03eb:2141", model="EDBG", unique_id=SERIAL)
+    # The same manners under an id that the table does not know: that they are simulated at all.
+    refused("EDBG by another name", ["--id", "1209:0001", "--edbg", "--v1"], ["info", "--acquire", "-p", "hid@1-1"], 3, "no chip answers")
+
+
+def daplink():
+    """Buffers that it claims and has not (KL25), and the sizes and counts of its interface chips."""
+    for size, count, cable in (("64", "5", "hid"), ("64", "1", "hid"), ("64", "4", "hid"), ("512", "8", "usb"), ("512", "4", "usb")):
+        options = ["--id", "0d28:0204", "--packet-size", size, "--packet-count", count, "--buffers", "1"]
+        info(f"DAPLink, {count} of {size} bytes over {cable}, one of them true", options + (["--v1"] if cable == "hid" else []),
+             f"{cable}:0d28:0204", model="DAPLink", packet_size=int(size), unique_id=SERIAL)
+    # An answer that came too late for its asker is the next one's first: every later one would be off by one.
+    for cable in ("usb", "hid"):
+        options = ["--id", "0d28:0204", "--packet-size", "64", "--fault", "left-over=1"] + (["--v1"] if cable == "hid" else [])
+        info(f"DAPLink, one answer behind over {cable}", options, f"{cable}:0d28:0204", unique_id=SERIAL)
+
+
+def kitprog():
+    """Its bridge to I2C, HID as well, and its serial port stand beside the probe; its button changes the protocol."""
+    for cable, options in (("usb:04b4:f155", []), ("hid:04b4:f154", ["--v1"])):
+        done = subprocess.run([HOST, "--kitprog3", *options, "--", PROBE, "list", "--json"], capture_output=True, text=True, timeout=6000)
+        probes = json.loads(done.stdout)["probes"]
+        expect(f"{cable} is listed once, bridge and serial port not", [probe["url"] for probe in probes] == [f"{cable}:{SERIAL}"], done)
+    done = subprocess.run([HOST, "--kitprog3", "--", sys.executable, __file__, HOST, PROBE, "button"], timeout=6000)
+    expect("KitProg3's button", done.returncode == 0, done)
+
+
+def control(line):
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(os.environ["USB_HOST_CONTROL"])
+        link.sendall(line.encode() + b"\n")
+        if link.recv(256)[:2] != b"ok":
+            sys.exit(f"usb-host does not take {line}")
+
+
+def button():
+    """Under usb-host: bulk, HID, bulk again, on the same port with the same serial number."""
+    def look(url):
+        done = subprocess.run([PROBE, "info", "-p", url, "--json"], capture_output=True, text=True, timeout=6000)
+        result = json.loads(done.stdout)
+        return done.returncode, result.get("unique_id") or result["error"]["message"]
+
+    for mode, other, url in (("bulk", "hid", "usb:04b4:f155"), ("hid", "usb", "hid:04b4:f154"), ("bulk", "hid", "usb:04b4:f155")):
+        control("unplug 0")
+        control(f"plug 0 mode={mode}")
+        expect(f"  {mode} mode by its own id", look(f"{url}:{SERIAL}") == (0, SERIAL), look(f"{url}:{SERIAL}"))
+        code, message = look(f"{other}@1-1")
+        expect(f"  {mode} mode is told to who asks for {other}", code == 3 and url[:3] + "@1-1" in message, message)
+        wrong = "hid:04b4:f154" if mode == "bulk" else "usb:04b4:f155"
+        code, message = look(f"{wrong}:{SERIAL}")
+        expect(f"  {mode} mode is not the other id", code == 3 and "no probe" in message, message)
+
+
 def supply():
     refused("a target without supply", ["--miniprog4"], ["info", "--acquire", "-p", "usb@1-1"], 3, "0.00 V")
     refused("a target with too little", ["--miniprog4", "--external-mv", "1500"], ["acquire", "-p", "usb@1-1"], 3, "1.50 V")
@@ -88,12 +148,18 @@ def recording():
         path = os.path.join(folder, "wire")
         done = run([], "info", "-p", "usb@1-1", "--record", path)
         mode = os.stat(path).st_mode & 0o777
-        again = subprocess.run([PROBE, "info", "-p", f"replay:{path}@1000", "--json"], capture_output=True, text=True, timeout=60)
+        again = subprocess.run([PROBE, "info", "-p", f"replay:{path}@1000", "--json"], capture_output=True, text=True, timeout=600)
         same = again.returncode == 0 and json.loads(again.stdout)["unique_id"] == done[1].get("unique_id")
         expect("a recording answers as the probe did", done[0] == 0 and mode == 0o600 and same, (done, oct(mode), again))
 
 
+if sys.argv[3:] == ["button"]:
+    button()
+    sys.exit(1 if FAILED else 0)
 makes()
+edbg()
+daplink()
+kitprog()
 supply()
 trouble()
 recording()

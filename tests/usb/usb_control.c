@@ -114,6 +114,11 @@ static enum base_status obey(struct usb_rack *rack, char *const words[], unsigne
         return BASE_OK;
     }
     if (strcmp(words[0], "plug") == 0) {
+        const char *mode = value_of(words, count, "mode=");
+        if (mode != NULL) {
+            usb_rack_set_mode(
+                rack, (unsigned)board, strcmp(mode, "hid") == 0 ? USB_RACK_HID : USB_RACK_BULK);
+        }
         return usb_rack_plug(rack, (unsigned)board, value_of(words, count, "serial="),
             value_of(words, count, "port="), err);
     }

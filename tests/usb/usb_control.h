@@ -9,7 +9,7 @@
  * "error: …", once it is done.
  *
  *   unplug BOARD
- *   plug BOARD [serial=TEXT] [port=1-N]
+ *   plug BOARD [serial=TEXT] [port=1-N] [mode=hid|bulk]   mode: as KitProg3's button
  *   fault BOARD FAULT        as sim/fault.h writes them
  *   clear-faults BOARD
  *   stats BOARD              answered "ok packets=N swclk_clocks=N transfers=N virtual_us=N"

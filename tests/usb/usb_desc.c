@@ -34,9 +34,11 @@ size_t usb_desc_device(const struct usb_probe_opts *opts, uint8_t *ret_desc)
     return sizeof(desc);
 }
 
-static size_t put_interface(uint8_t *at, uint8_t class, uint8_t name)
+static size_t put_interface(
+    uint8_t *at, uint8_t number, const struct usb_desc_interface *interface, uint8_t name)
 {
-    const uint8_t desc[9] = { 9, TYPE_INTERFACE, 0, 0, 2, class, 0, 0, name };
+    const uint8_t desc[9] = { 9, TYPE_INTERFACE, number, 0, interface->endpoints, interface->class,
+        interface->subclass, 0, name };
     memcpy(at, desc, sizeof(desc));
     return sizeof(desc);
 }
@@ -50,10 +52,71 @@ static size_t put_endpoint(
     return sizeof(desc);
 }
 
-static void put_configuration_head(uint8_t *at, size_t total)
+const struct usb_desc_interface usb_desc_beside[USB_DESC_BESIDE] = {
+    { "KitProg3 bridge", CLASS_HID, 0, 2 },
+    { "KitProg3 USBUART", 2, 2, 1 },
+    { "", 10, 0, 2 },
+};
+
+const uint8_t usb_desc_bridge_report[USB_DESC_BRIDGE_REPORT] = {
+    0x06,
+    0x01,
+    0xFF, /* usage page: vendor FF01 */
+    0x09,
+    0x01,
+    0xA1,
+    0x01, /* usage 1, collection: application */
+    0x15,
+    0x00,
+    0x26,
+    0xFF,
+    0x00, /* 0 to 255 */
+    0x75,
+    0x08,
+    0x95,
+    0x40, /* 64 bytes */
+    0x09,
+    0x01,
+    0x81,
+    0x02,
+    0x09,
+    0x01, /* both ways */
+    0x91,
+    0x02,
+    0xC0,
+};
+
+static size_t put_hid(uint8_t *at, size_t report_length)
 {
-    const uint8_t head[CONFIGURATION_SIZE] = { CONFIGURATION_SIZE, TYPE_CONFIGURATION, 0, 0, 1, 1,
-        0, BUS_POWERED, MILLIAMPERE_500 };
+    uint8_t hid[9] = { 9, TYPE_HID, 0x11, 0x01, 0, 1, TYPE_HID_REPORT, 0, 0 };
+    base_put_le16(hid + 7, (uint16_t)report_length);
+    memcpy(at, hid, sizeof(hid));
+    return sizeof(hid);
+}
+
+/* What KitProg3 has beside its probe, on endpoints of its own. */
+static size_t put_beside(uint8_t *at)
+{
+    size_t used = 0;
+    uint8_t endpoint = 3;
+    for (unsigned i = 0; i < USB_DESC_BESIDE; i++) {
+        const struct usb_desc_interface *interface = &usb_desc_beside[i];
+        bool bulk = interface->class == 10;
+        uint8_t type = bulk ? TRANSFER_BULK : TRANSFER_INTERRUPT;
+        used += put_interface(at + used, (uint8_t)(1 + i), interface, 0);
+        used += interface->class == CLASS_HID ? put_hid(at + used, USB_DESC_BRIDGE_REPORT) : 0;
+        for (unsigned k = 0; k < interface->endpoints; k++) {
+            uint8_t in = k == 0 ? 0x80 : 0;
+            used += put_endpoint(at + used, (uint8_t)(in | endpoint++), type, 64, bulk ? 0 : 1);
+        }
+    }
+    return used;
+}
+
+static void put_configuration_head(uint8_t *at, size_t total, unsigned interfaces)
+{
+    const uint8_t head[CONFIGURATION_SIZE] = { CONFIGURATION_SIZE, TYPE_CONFIGURATION, 0, 0,
+        (uint8_t)interfaces, 1, 0, BUS_POWERED, MILLIAMPERE_500 };
     memcpy(at, head, sizeof(head));
     base_put_le16(at + 2, (uint16_t)total);
 }
@@ -62,22 +125,22 @@ size_t usb_desc_configuration(const struct usb_probe_opts *opts, uint8_t *ret_de
 {
     size_t used = CONFIGURATION_SIZE;
     uint8_t interval = opts->hid ? 1 : 0;
+    const struct usb_desc_interface probe = { "", opts->hid ? CLASS_HID : opts->interface_class, 0,
+        2 };
     if (opts->hid) {
         uint8_t report[USB_DESC_MAX];
-        uint8_t hid[9] = { 9, TYPE_HID, 0x11, 0x01, 0, 1, TYPE_HID_REPORT, 0, 0 };
-        base_put_le16(hid + 7, (uint16_t)usb_desc_report(opts, report));
-        used += put_interface(ret_desc + used, CLASS_HID, USB_STRING_PRODUCT);
-        memcpy(ret_desc + used, hid, sizeof(hid));
-        used += sizeof(hid);
+        used += put_interface(ret_desc + used, 0, &probe, USB_STRING_PRODUCT);
+        used += put_hid(ret_desc + used, usb_desc_report(opts, report));
     } else {
-        used += put_interface(ret_desc + used, opts->interface_class, USB_STRING_INTERFACE);
+        used += put_interface(ret_desc + used, 0, &probe, USB_STRING_INTERFACE);
     }
     uint8_t type = opts->hid ? TRANSFER_INTERRUPT : TRANSFER_BULK;
     uint16_t size = opts->hid ? opts->report_size : opts->max_packet;
     /* The order is part of CMSIS-DAP v2: OUT, IN. */
     used += put_endpoint(ret_desc + used, USB_ENDPOINT_OUT, type, size, interval);
     used += put_endpoint(ret_desc + used, USB_ENDPOINT_IN, type, size, interval);
-    put_configuration_head(ret_desc, used);
+    used += opts->composite ? put_beside(ret_desc + used) : 0;
+    put_configuration_head(ret_desc, used, opts->composite ? 1 + USB_DESC_BESIDE : 1);
     return used;
 }
 
@@ -150,6 +213,6 @@ size_t usb_desc_hub(uint8_t *ret_desc)
     memcpy(configuration + used, interface, sizeof(interface));
     used += sizeof(interface);
     used += put_endpoint(configuration + used, 0x81, TRANSFER_INTERRUPT, 4, 12);
-    put_configuration_head(configuration, used);
+    put_configuration_head(configuration, used, 1);
     return sizeof(device) + used;
 }

@@ -7,8 +7,20 @@
 
 #include "tests/usb/usb_probe.h"
 
-#define USB_DESC_DEVICE_SIZE 18U
-#define USB_DESC_MAX         256U
+#define USB_DESC_DEVICE_SIZE   18U
+#define USB_DESC_MAX           256U
+#define USB_DESC_BESIDE        3U
+#define USB_DESC_BRIDGE_REPORT 25U
+
+struct usb_desc_interface {
+    const char *name;
+    uint8_t class, subclass, endpoints;
+};
+
+/** What a composite probe has beside its own interface, which is number 0; the first is HID. */
+extern const struct usb_desc_interface usb_desc_beside[USB_DESC_BESIDE];
+/** Report descriptor of that one: reports both ways, on a page that is not CMSIS-DAP's. */
+extern const uint8_t usb_desc_bridge_report[USB_DESC_BRIDGE_REPORT];
 
 #define USB_ENDPOINT_OUT 0x01U
 #define USB_ENDPOINT_IN  0x82U

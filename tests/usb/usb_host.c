@@ -19,7 +19,8 @@
 #define RECORD_MAX      16384U
 #define SYS_PREFIX      "/devices/pci0000:00/0000:00:14.0"
 #define PATH_MAX_BYTES  256U
-#define SYS_PATHS       4U
+#define SYS_PATHS       (PROBE_PATHS + USB_DESC_BESIDE + 1)
+#define PROBE_PATHS     4U
 #define NODE_SIZE       64U
 #define USB_MAJOR       189
 #define HIDRAW_MAJOR    241
@@ -31,7 +32,8 @@ struct slot {
     bool used;
     struct usb_node *node;
     char port[USB_HOST_PORT_SIZE];
-    /** /sys/… of the device, its interface, its HID device and node, "" for what is not there */
+    /** /sys/… of the device, its interface, its HID device and node, the other interfaces and the
+     * bridge's HID device; "" for what is not there */
     char paths[SYS_PATHS][PATH_MAX_BYTES + 128];
     char usb_node[NODE_SIZE];
     char hid_node[NODE_SIZE]; /**< "" for v2 */
@@ -184,6 +186,34 @@ static enum base_status put_hid(
     return status;
 }
 
+/* The other interfaces of a composite probe; nobody drives them. */
+static enum base_status put_beside(
+    struct base_buf *record, const struct usb_probe_opts *opts, const char *path, const char *port)
+{
+    enum base_status status = BASE_OK;
+    for (unsigned i = 0; i < USB_DESC_BESIDE && status == BASE_OK; i++) {
+        const struct usb_desc_interface *interface = &usb_desc_beside[i];
+        status = base_buf_printf(record, NULL,
+            "\nP: %s/%s:1.%u\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\n"
+            "A: bInterfaceNumber=%02u\\n\nA: bInterfaceClass=%02x\\n\nA: "
+            "bInterfaceSubClass=%02x\\n\n"
+            "A: bInterfaceProtocol=00\\n\nA: bAlternateSetting= 0\\n\nA: bNumEndpoints=%02u\\n\n"
+            "A: interface=%s\\n\n",
+            path, port, i + 1, i + 1, interface->class, interface->subclass, interface->endpoints,
+            interface->name);
+    }
+    if (status == BASE_OK) {
+        status = base_buf_printf(record, NULL,
+            "\nP: %s/%s:1.1/0003:%04X:%04X.F001\nE: SUBSYSTEM=hid\nE: DRIVER=hid-generic\n"
+            "E: HID_ID=0003:%08X:%08X\nE: HID_NAME=%s bridge\n",
+            path, port, opts->vendor_id, opts->product_id, opts->vendor_id, opts->product_id,
+            opts->product);
+    }
+    return status == BASE_OK ? put_hex(record, "report_descriptor", usb_desc_bridge_report,
+                                   sizeof(usb_desc_bridge_report))
+                             : status;
+}
+
 static enum base_status attach(
     struct usb_host *host, const char *node, UMockdevIoctlBase *handler, struct base_err *err)
 {
@@ -199,6 +229,7 @@ static enum base_status attach(
 
 static void name_paths(struct slot *slot, const char *path, const char *hid, unsigned hidraw)
 {
+    const struct usb_probe_opts *opts = usb_probe_get_opts(slot->node->probe);
     const size_t size = sizeof(slot->paths[0]);
     char port[USB_HOST_PORT_SIZE];
     memcpy(port, slot->port, sizeof(port));
@@ -207,6 +238,13 @@ static void name_paths(struct slot *slot, const char *path, const char *hid, uns
     if (hid != NULL) {
         (void)snprintf(slot->paths[2], size, "/sys%s", hid);
         (void)snprintf(slot->paths[3], size, "/sys%s/hidraw/hidraw%u", hid, hidraw);
+    }
+    for (unsigned i = 0; opts->composite && i < USB_DESC_BESIDE; i++) {
+        (void)snprintf(slot->paths[PROBE_PATHS + i], size, "/sys%s/%s:1.%u", path, port, i + 1);
+    }
+    if (opts->composite) {
+        (void)snprintf(slot->paths[PROBE_PATHS + USB_DESC_BESIDE], size,
+            "/sys%s/%s:1.1/0003:%04X:%04X.F001", path, port, opts->vendor_id, opts->product_id);
     }
 }
 
@@ -232,6 +270,9 @@ static enum base_status describe(struct usb_host *host, struct slot *slot, const
     }
     if (status == BASE_OK && opts->hid) {
         status = put_hid(&record, opts, hid, hidraw);
+    }
+    if (status == BASE_OK && opts->composite) {
+        status = put_beside(&record, opts, path, slot->port);
     }
     status = status == BASE_OK ? add_record(host, &record, err) : no_memory(err);
     base_buf_done(&record);

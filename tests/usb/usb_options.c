@@ -41,6 +41,7 @@ static const char help_text[] =
     "  --external-mv N       a supply of the target beside theirs\n"
     "  --stale-padding       v1: reports end with bytes of the one before\n"
     "  --hangs-when-pipelined   like old KitProg3 firmware with asynchronous transfers\n"
+    "  --edbg                loses its clock and switches as Atmel's EDBG does\n"
     "  --buffers N           requests the probe really holds, others are lost\n"
     "While COMMAND runs, USB_HOST_CONTROL names a socket; see tests/usb/usb_control.h.\n";
 
@@ -76,6 +77,7 @@ enum kind {
     OPT_EXTERNAL,
     OPT_STALE,
     OPT_HANGS,
+    OPT_EDBG,
     OPT_BUFFERS,
     OPT_REPLUG,
     OPT_TRACE,
@@ -113,6 +115,7 @@ static const struct row {
     { "--external-mv", OPT_EXTERNAL, true },
     { "--stale-padding", OPT_STALE, false },
     { "--hangs-when-pipelined", OPT_HANGS, false },
+    { "--edbg", OPT_EDBG, false },
     { "--buffers", OPT_BUFFERS, true },
     { "--replug", OPT_REPLUG, true },
 };
@@ -239,6 +242,9 @@ static bool apply_text(struct usb_options *opts, enum kind kind, const char *val
         return true;
     case OPT_HANGS:
         opts->quirks.hangs_when_pipelined = true;
+        return true;
+    case OPT_EDBG:
+        opts->quirks.edbg = true;
         return true;
     case OPT_SERIAL:
         opts->serial = value;

@@ -56,12 +56,20 @@ enum base_status usb_options_parse(
 bool usb_options_word(const char *words, const char *key, char ret_value[USB_OPTIONS_WORD_MAX]);
 
 /** Boards and the host they are plugged into. */
+/** Which protocol a probe speaks after its MODE button was pressed. */
+enum usb_rack_mode {
+    USB_RACK_AS_OPTIONS,
+    USB_RACK_BULK,
+    USB_RACK_HID,
+};
+
 struct usb_rack {
     struct usb_host *host;
     const struct usb_options *opts; /**< borrowed */
     struct sim_board *boards[USB_HOST_SLOTS];
     struct sim_link *links[USB_HOST_SLOTS];
     int64_t replug_at_us[USB_HOST_SLOTS]; /**< 0 = not planned */
+    enum usb_rack_mode modes[USB_HOST_SLOTS];
     FILE *trace;
 };
 
@@ -73,6 +81,9 @@ enum base_status usb_rack_open(
 /** Unplug everything and keep the boards in their files. Accepts what a failed open left. */
 BASE_MUST_CHECK
 enum base_status usb_rack_close(struct usb_rack *rack, struct base_err *err);
+
+/** What the probe speaks from its next plugging on. */
+void usb_rack_set_mode(struct usb_rack *rack, unsigned index, enum usb_rack_mode mode);
 
 /** Plug board @p index in; NULL: serial and port as at the start. It gets its supply back. */
 BASE_MUST_CHECK

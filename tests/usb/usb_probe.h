@@ -39,9 +39,11 @@ struct usb_probe_opts {
     const char *serial;         /**< NULL = none */
     const char *interface_name; /**< v2 only; NULL = "CMSIS-DAP v2" */
     uint8_t interface_class;    /**< v2 only; 0xFF, or 0 as KitProg3 has it */
-    uint16_t max_packet;        /**< v2: bulk endpoints, 64 or 512 bytes */
-    uint16_t report_size;       /**< v1: 64 to 1024 */
-    bool stale_padding; /**< v1: a report ends with bytes of the one before, not with zeros */
+    bool composite; /**< as KitProg3: a bridge to I2C, which is HID too, and a serial port beside it
+                     */
+    uint16_t max_packet;  /**< v2: bulk endpoints, 64 or 512 bytes */
+    uint16_t report_size; /**< v1: 64 to 1024 */
+    bool stale_padding;   /**< v1: a report ends with bytes of the one before, not with zeros */
     /** Requests are not executed when they arrive; usb_probe_take_job() hands them out. */
     bool deferred;
     bool no_zlp; /**< v2: replies are never ended by an empty packet */

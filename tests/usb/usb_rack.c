@@ -91,10 +91,15 @@ static enum base_status plug(struct usb_rack *rack, unsigned index, const char *
     if (port == NULL && index < opts->port_count) {
         port = opts->ports[index];
     }
+    bool hid = rack->modes[index] == USB_RACK_AS_OPTIONS ? is_hid(opts, index)
+                                                         : rack->modes[index] == USB_RACK_HID;
     struct usb_probe_opts probe = {
-        .hid = is_hid(opts, index),
+        .hid = hid,
         .vendor_id = opts->vendor_id,
-        .product_id = opts->product_id,
+        /* KitProg3's bulk mode has the next number after its HID mode's. */
+        .product_id = (uint16_t)(opts->product_id + (hid == is_hid(opts, index) ? 0
+                                                        : hid                   ? -1
+                                                                                : 1)),
         .bcd_device = BCD_DEVICE,
         .product = opts->product,
         .serial = serial,
@@ -103,6 +108,7 @@ static enum base_status plug(struct usb_rack *rack, unsigned index, const char *
         .interface_class = opts->kitprog.model == SIM_KITPROG_NONE ? 0xFF : 0,
         .max_packet = opts->max_packet != 0 ? opts->max_packet : (size >= 512 ? 512 : 64),
         .report_size = opts->report_size != 0 ? opts->report_size : size,
+        .composite = opts->kitprog.model == SIM_KITPROG_ON_BOARD,
         .no_zlp = opts->no_zlp,
         .stale_padding = opts->stale_padding,
         .realtime = opts->realtime ? base_clock_system() : NULL,
@@ -169,6 +175,11 @@ static void set_supply(struct usb_rack *rack, unsigned index, bool on)
     sim_chip_set_power(board->chip, on && !sim_probe_keeps_off(board->probe));
     sim_probe_target_lost(board->probe);
     usb_host_unlock(rack->host);
+}
+
+void usb_rack_set_mode(struct usb_rack *rack, unsigned index, enum usb_rack_mode mode)
+{
+    rack->modes[index] = mode;
 }
 
 enum base_status usb_rack_plug(struct usb_rack *rack, unsigned index, const char *serial,
