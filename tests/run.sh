@@ -4,7 +4,8 @@
 #
 #   tests/run.sh              gcc build, all test suites, house rules               (< 10 minutes on two cores)
 #   tests/run.sh --all        also clang, sanitizers, valgrind, man pages, programs against their man pages, device image
-#                             report, fuzz targets, a slice of the models           (< 45 minutes)
+#                             report, branch coverage of the device's core, fuzz targets, a slice of the models
+#                             (< 45 minutes)
 #   tests/run.sh --soak       everything, exhaustive harnesses without a time limit (hours)
 #   --seconds N               time for each exhaustive harness and fuzz target (LPA_SECONDS; 0 = no limit)
 #   --no-install              neither install packages nor fetch sources
@@ -24,7 +25,7 @@ while [ $# -gt 0 ]; do
     --no-install) install=no ;;
     --seconds) export LPA_SECONDS=${2:?--seconds needs a number}; fuzz_seconds=$2; shift ;;
     --only) only=${2:?--only needs a word}; shift ;;
-    --help | -h) sed -n '3,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help | -h) sed -n '3,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: unknown option $1; see --help" >&2; exit 2 ;;
     esac
     shift
@@ -166,6 +167,13 @@ part_device() {
     lines device python3 tests/style/device_report.py build/device-fw
 }
 
+part_coverage() {
+    have gcov coverage || return
+    step coverage-selftest python3 tests/coverage/coverage.py --selftest
+    step coverage-configure configure build-coverage gcc --buildtype=debug -Db_coverage=true -Dfirmware=false &&
+        lines coverage python3 tests/coverage/coverage.py build-coverage
+}
+
 part_fuzz() {
     have clang fuzz || return
     # run.py builds the targets alone, not the whole tree.
@@ -193,7 +201,7 @@ main() {
         scripts/fetch-bearssl.sh || exit 2
     fi
     parts="gcc style"
-    [ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device fuzz model"
+    [ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device coverage fuzz model"
     for part in $parts; do
         started=$SECONDS
         wanted "$part" || continue

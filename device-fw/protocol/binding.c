@@ -40,14 +40,14 @@ enum proto_status proto_binding_decode(
     struct proto_binding binding;
     const uint8_t *at = bytes;
     uint8_t zeros[8];
-    bool clean = true;
+    bool clean;
 
     if (!proto_equal(bytes, magic, sizeof(magic)))
         return PROTO_BAD_VERSION;
     at += sizeof(magic);
     binding.flags = proto_take_u8(&at);
     proto_take(&at, zeros, 3);
-    clean = clean && proto_is_zero(zeros, 3);
+    clean = proto_is_zero(zeros, 3);
     binding.minimum_bootloader = proto_take_u32(&at);
     binding.minimum_protocol = proto_take_u8(&at);
     proto_take(&at, zeros, 3);

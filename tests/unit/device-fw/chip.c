@@ -59,6 +59,7 @@ void chip_reset_counters(void)
     chip.flash_operations = 0;
     chip.cut_at = 0;
     chip.refuse_from = 0;
+    chip.lie_in = 0;
 }
 
 static struct {
@@ -283,6 +284,8 @@ static uint32_t write_row(uint32_t address, const uint8_t *new_row, bool must_be
         longjmp(*chip.power_lost, 1);
     }
     memcpy(row, new_row, PROTO_VAULT_HOME_SIZE);
+    if (chip.flash_operations == chip.lie_in)
+        row[PROTO_VAULT_HOME_SIZE / 2] ^= 1;
     return SROM_SUCCESS;
 }
 
@@ -476,7 +479,10 @@ static uint32_t read_register(uint32_t address)
     case BL_CPUSS_PROTECTION:
         return chip.protection;
     case BL_FLASHC_FLASH_CMD:
-        return 0;
+        if (chip.cache_busy == 0)
+            return 0;
+        chip.cache_busy--;
+        return BL_FLASHC_FLASH_CMD_INVALIDATE;
     case BL_CRYPTO_INTR:
         return hw.crypto_intr;
     case BL_CRYPTO_TR_RESULT:

@@ -65,6 +65,8 @@ struct chip {
     enum chip_cut cut;
     uint32_t cut_seed;    /**< of what is random in it */
     uint64_t refuse_from; /**< first operation that the ROM refuses; 0 = none */
+    uint64_t lie_in;      /**< operation that is told as done but leaves one bit wrong; 0 = none */
+    unsigned cache_busy;  /**< reads of the flash controller's command that still find it busy */
     jmp_buf *power_lost;  /**< where a cut jumps to */
     uint64_t fuse_reads;  /**< since chip_new() */
     uint64_t fuse_glitch; /**< number of the fuse read that gives a wrong bit; 0 = none */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hardly ever happens to vault and envelopes, and must not be believed when it does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/device-fw/station.h"
+
+static struct station station;
+static struct authority authority[2];
+
+static int setup(void **state)
+{
+    (void)state;
+    authority_init(&authority[0], 1);
+    authority_init(&authority[1], 2);
+    chip_new(1);
+    chip_bind(authority[0].public_key, authority[1].public_key, true);
+    station_boot(&station);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    authority_done(&authority[0]);
+    authority_done(&authority[1]);
+    return 0;
+}
+
+static enum proto_status identify(void)
+{
+    struct bl_answer answer;
+
+    return station_ask(
+        &station, PROTO_CMD_STATEMENT, authority[0].key_id, PROTO_KEY_ID_SIZE, &answer);
+}
+
+/* The ROM says done, and one bit of the row is wrong. */
+static void row_that_was_not_written_right_is_noticed(void **state)
+{
+    static const uint64_t programs[] = { 2, 4 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        chip_new(1);
+        chip_bind(authority[0].public_key, authority[1].public_key, true);
+        station_boot(&station);
+        chip_reset_counters();
+        chip.lie_in = programs[i];
+        assert_int_equal(identify(), PROTO_FLASH_FAILED);
+        chip_reset_counters();
+        assert_int_equal(identify(), PROTO_OK);
+        assert_memory_equal(chip.home[0], chip.home[1], PROTO_VAULT_HOME_SIZE);
+    }
+}
+
+/* The flash controller takes its time over the caches, or never tells that it is done: what is read
+ * is compared in any case. */
+static void slow_caches_are_waited_for(void **state)
+{
+    (void)state;
+    chip.cache_busy = 3;
+    assert_int_equal(identify(), PROTO_OK);
+    assert_int_equal(chip.cache_busy, 0);
+    chip.cache_busy = 1000000;
+    station_boot(&station);
+    assert_int_equal(identify(), PROTO_OK);
+}
+
+static void foreign_second_home_alone_is_refused(void **state)
+{
+    uint8_t home[PROTO_VAULT_HOME_SIZE];
+    struct bl_answer answer;
+    struct proto_hello hello;
+
+    (void)state;
+    assert_int_equal(identify(), PROTO_OK);
+    memcpy(home, chip.home[1], sizeof(home));
+    chip_new(2);
+    chip_bind(authority[0].public_key, NULL, true);
+    memcpy(chip.home[1], home, sizeof(home));
+    station_boot(&station);
+    assert_int_equal(station_ask(&station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
+    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &hello), PROTO_OK);
+    assert_int_equal(hello.health, PROTO_FOREIGN_RECORD);
+    assert_int_equal(identify(), PROTO_FOREIGN_RECORD);
+    assert_memory_equal(chip.home[1], home, sizeof(home));
+}
+
+/* An authority key in the binding block that is no point of the curve. */
+static void sender_off_the_curve_is_refused(void **state)
+{
+    struct proto_statement statement;
+    struct proto_envelope_header header;
+    uint8_t plain[PROTO_ENVELOPE_PLAIN_SIZE] = { 0 };
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+    uint8_t bad[PROTO_PUBLIC_KEY_SIZE];
+    struct bl_answer answer;
+
+    (void)state;
+    station_identify(&station, &authority[0], &statement);
+    memcpy(bad, authority[1].public_key, sizeof(bad));
+    bad[PROTO_PUBLIC_KEY_SIZE - 1U] ^= 1;
+    chip_bind(authority[0].public_key, bad, true);
+    station_boot(&station);
+    header = authority_header(&authority[0], &statement, 1);
+    memcpy(header.authority_key_id, station.device.authority_key_id[1], PROTO_KEY_ID_SIZE);
+    authority_seal(&authority[0], &header, statement.public_key, plain, envelope, receipt_key);
+    assert_int_equal(station_ask(&station, PROTO_CMD_INSTALL, envelope, sizeof(envelope), &answer),
+        PROTO_BAD_POINT);
+    assert_int_equal(station_ask(&station, PROTO_CMD_STATEMENT, header.authority_key_id,
+                         PROTO_KEY_ID_SIZE, &answer),
+        PROTO_BAD_POINT);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(row_that_was_not_written_right_is_noticed),
+        TEST(slow_caches_are_waited_for),
+        TEST(foreign_second_home_alone_is_refused),
+        TEST(sender_off_the_curve_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
