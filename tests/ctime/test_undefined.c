@@ -138,6 +138,7 @@ static void life(void **state)
     station_identify(&station, &authority, &statement);
     assert_int_equal(station_install(&station, &authority, &statement, 2), PROTO_OK);
     assert_int_equal(ask(PROTO_CMD_INSTALL, bad, sizeof(bad)), PROTO_BAD_VERSION);
+    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
 }
 
 /* Operations that the commands above do not reach. */

@@ -391,6 +391,18 @@ static void zeroise(void **state)
     cut_everywhere("zeroise");
 }
 
+/* After it the receipt key is nowhere. A new start has no lock answer left to repeat. */
+static void lock(void **state)
+{
+    struct proto_statement statement;
+
+    (void)state;
+    install_first(&statement);
+    begin_scene(PROTO_CMD_LOCK, PROTO_WRONG_STATE);
+    lose(0, station.device.vault.record.installed.receipt_key, PROTO_HASH_SIZE);
+    cut_everywhere("lock");
+}
+
 static void join_counter(void **state)
 {
     struct proto_statement statement;
@@ -428,6 +440,7 @@ int main(void)
         cmocka_unit_test(install),
         cmocka_unit_test(rework),
         cmocka_unit_test(zeroise),
+        cmocka_unit_test(lock),
         cmocka_unit_test(join_counter),
     };
     int failed = cmocka_run_group_tests(tests, setup, teardown);

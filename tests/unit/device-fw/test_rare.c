@@ -119,6 +119,21 @@ static void sender_off_the_curve_is_refused(void **state)
         PROTO_BAD_POINT);
 }
 
+/* Envelopes also come from the application, past the mailbox's own look at them. */
+static void damaged_envelope_of_the_application_is_refused(void **state)
+{
+    uint8_t envelope[PROTO_ENVELOPE_SIZE] = { 0 };
+    struct bl_answer answer;
+
+    (void)state;
+    assert_int_equal(identify(), PROTO_OK);
+    assert_int_equal(bl_device_envelope(&station.device, envelope, sizeof(envelope) - 1, &answer),
+        PROTO_BAD_LENGTH);
+    assert_int_equal(bl_device_envelope(&station.device, envelope, sizeof(envelope), &answer),
+        PROTO_BAD_VERSION);
+    assert_int_equal(answer.length, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -128,6 +143,7 @@ int main(void)
         TEST(slow_caches_are_waited_for),
         TEST(foreign_second_home_alone_is_refused),
         TEST(sender_off_the_curve_is_refused),
+        TEST(damaged_envelope_of_the_application_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
