@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "device-fw/bootloader/guard.h"
 #include "tests/unit/device-fw/station.h"
 
 static struct station station;
@@ -134,6 +135,43 @@ static void damaged_envelope_of_the_application_is_refused(void **state)
     assert_int_equal(answer.length, 0);
 }
 
+/* Flash that changes under a running device: it says nothing of it and writes nothing over it. */
+static void changed_flash_is_noticed(void **state)
+{
+    struct proto_statement statement;
+    struct bl_answer answer;
+
+    (void)state;
+    station_identify(&station, &authority[0], &statement);
+    assert_int_equal(station_install(&station, &authority[0], &statement, 1), PROTO_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        chip.home[i][200] ^= 4;
+        assert_int_equal(
+            station_ask(&station, PROTO_CMD_RECEIPT, "", 0, &answer), PROTO_FLASH_FAILED);
+        chip.home[i][200] ^= 4;
+    }
+    chip.home[1][200] ^= 4;
+    assert_int_equal(
+        station_ask(&station, PROTO_CMD_SELF_TEST, "", 0, &answer), PROTO_FLASH_FAILED);
+    assert_int_equal(station_ask(&station, PROTO_CMD_SELF_TEST, "", 0, &answer), PROTO_OK);
+}
+
+/* An identity beside another one, or a counter without a record, is not written. */
+static void commits_that_do_not_fit_are_refused(void **state)
+{
+    struct bl_vault *vault = &station.device.vault;
+
+    (void)state;
+    (void)bl_vault_draft(vault, station.device.chip.id);
+    assert_int_equal(bl_vault_commit(vault), PROTO_FLASH_FAILED);
+    assert_false(vault->present);
+    assert_int_equal(identify(), PROTO_OK);
+    (void)bl_vault_draft(vault, station.device.chip.id);
+    assert_int_equal(
+        bl_vault_commit_as(vault, BL_ACT_IDENTITY, &vault->draft.installed), PROTO_FLASH_FAILED);
+    assert_int_equal(identify(), PROTO_OK);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -144,6 +182,8 @@ int main(void)
         TEST(foreign_second_home_alone_is_refused),
         TEST(sender_off_the_curve_is_refused),
         TEST(damaged_envelope_of_the_application_is_refused),
+        TEST(changed_flash_is_noticed),
+        TEST(commits_that_do_not_fit_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
