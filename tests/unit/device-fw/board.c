@@ -113,7 +113,7 @@ uint32_t board_ask(struct board *board, uint32_t command, const uint8_t *payload
 }
 
 /* What lpa-image bind does. */
-static void bind_image(struct board *board)
+static void bind_image(struct board *board, uint8_t flags)
 {
     struct proto_image image;
     struct proto_binding binding;
@@ -121,13 +121,13 @@ static void bind_image(struct board *board)
 
     assert_int_equal(proto_image_decode(board->image.data, board->image.length, &image), PROTO_OK);
     binding = image.binding;
-    binding.flags = PROTO_FLAG_LAB;
+    binding.flags = flags;
     memcpy(binding.authority_key[0], board->authority.public_key, PROTO_PUBLIC_KEY_SIZE);
     proto_binding_encode(&binding, block);
     base_sha256(block, PROTO_BINDING_HASH_AT, block + PROTO_BINDING_HASH_AT);
 }
 
-void board_init(struct board *board)
+void board_make(struct board *board, uint8_t flags)
 {
     struct sim_chip_opts opts = { .unique_id = { 1, 2, 3, 4, 5, 6, 7, 8 }, .trng_seed = 7 };
     const char *path = getenv("LPA_TEST_IMAGE");
@@ -137,11 +137,16 @@ void board_init(struct board *board)
     base_buf_init(&board->image, IMAGE_FILE_MAX);
     if (path == NULL || base_file_read(path, &board->image, NULL) != BASE_OK)
         fail_msg("LPA_TEST_IMAGE must name the device image");
-    bind_image(board);
+    bind_image(board, flags);
     assert_int_equal(sim_chip_new(&opts, &board->chip, NULL), BASE_OK);
     assert_true(sim_chip_test_write(
         board->chip, PROTO_IMAGE_ADDRESS, board->image.data, board->image.length));
     sim_chip_test_write_toc2(board->chip, TOC2_50_MHZ, PROTO_IMAGE_ADDRESS, TOC2_FORMAT_CYPRESS);
+}
+
+void board_init(struct board *board)
+{
+    board_make(board, PROTO_FLAG_LAB);
     board_power_cycle(board);
 }
 

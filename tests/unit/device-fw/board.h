@@ -19,6 +19,8 @@ struct board {
 /** A fresh die with the image that the environment variable LPA_TEST_IMAGE names, bound for the
  * lab, booted at 50 MHz. Fails the running test when there is no image. */
 void board_init(struct board *board);
+/** The same with other flags in the binding block, and not booted yet. */
+void board_make(struct board *board, uint8_t flags);
 void board_done(struct board *board);
 
 /** Another board in the same state, sharing image and authority: end it with sim_chip_free(). */
