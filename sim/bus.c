@@ -121,6 +121,13 @@ static uint8_t *memory_at(
     return NULL;
 }
 
+/* Somebody wants to be told of stores to this page, so that none may take the fast way. */
+static bool is_watched(const struct sim_chip *chip, uint32_t page)
+{
+    return chip->hooks.store_fn != NULL &&
+           page - chip->hooks.store_first < chip->hooks.store_length;
+}
+
 bool sim_bus_page(struct sim_chip *chip, const struct sim_access *access, uint32_t page,
     uint8_t **ret_host, uint32_t *ret_perms)
 {
@@ -135,7 +142,8 @@ bool sim_bus_page(struct sim_chip *chip, const struct sim_access *access, uint32
     for (uint32_t kind = SIM_PERM_READ; kind <= SIM_PERM_EXEC; kind <<= 1) {
         struct sim_access asked = *access;
         asked.kind = kind;
-        if ((kind != SIM_PERM_WRITE || writable) && allowed(chip, &asked, page, true))
+        if ((kind != SIM_PERM_WRITE || (writable && !is_watched(chip, page))) &&
+            allowed(chip, &asked, page, true))
             perms |= kind;
     }
     *ret_host = host;
@@ -255,17 +263,31 @@ static bool private_access(const struct sim_access *access, uint32_t address, ui
     return sim_core_ppb_read(access->core, address, access->debugger, value);
 }
 
+static void tell_store(struct sim_chip *chip, uint32_t address, bool is_memory)
+{
+    const struct sim_hooks *hooks = &chip->hooks;
+    if (hooks->store_fn != NULL &&
+        (!is_memory || address - hooks->store_first < hooks->store_length))
+        hooks->store_fn(hooks->store_user, address);
+}
+
 /* Memory and registers below the processors' private space. */
 static bool system_access(struct sim_chip *chip, const struct sim_access *access, uint32_t address,
     unsigned size, uint32_t *value)
 {
     bool writable;
     uint8_t *host = memory_at(chip, address, size, &writable);
-    if (host == NULL)
-        return register_access(chip, access, address, size, value);
+    if (host == NULL) {
+        bool done = register_access(chip, access, address, size, value);
+        if (done && access->kind == SIM_PERM_WRITE)
+            tell_store(chip, address, false);
+        return done;
+    }
     if (access->kind == SIM_PERM_WRITE) {
-        if (writable)
+        if (writable) {
             sim_mem_put(host, size, *value);
+            tell_store(chip, address, true);
+        }
         return writable;
     }
     if (!sim_flash_readable(chip, access, address)) {

@@ -49,6 +49,7 @@ void sim_copy(struct sim_chip *to, const struct sim_chip *from)
     to->running = NULL;
     to->hooks.flash_fn = NULL;
     to->hooks.flash_user = NULL;
+    to->hooks.store_fn = NULL;
     sim_bus_flush(to);
 }
 

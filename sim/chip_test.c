@@ -166,6 +166,16 @@ void sim_chip_test_on_flash(struct sim_chip *chip, sim_chip_test_flash_fn fn, vo
     chip->hooks.flash_user = user;
 }
 
+void sim_chip_test_on_store(
+    struct sim_chip *chip, uint32_t first, uint32_t length, sim_chip_test_store_fn fn, void *user)
+{
+    chip->hooks.store_first = first;
+    chip->hooks.store_length = length;
+    chip->hooks.store_fn = fn;
+    chip->hooks.store_user = user;
+    sim_bus_flush(chip);
+}
+
 void sim_chip_test_trng_fault(struct sim_chip *chip, enum sim_trng_fault fault, uint32_t parameter)
 {
     chip->crypto.trng.fault = fault;

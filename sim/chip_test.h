@@ -96,6 +96,15 @@ typedef void (*sim_chip_test_flash_fn)(
     void *user, uint64_t operation, bool is_erase, uint32_t address, uint32_t length);
 void sim_chip_test_on_flash(struct sim_chip *chip, sim_chip_test_flash_fn fn, void *user);
 
+/* ---- stores ---- */
+
+/** Called after each store of a bus master to the watched part of RAM and to any register, while
+ * the chip runs: it may look, but not run the chip. */
+typedef void (*sim_chip_test_store_fn)(void *user, uint32_t address);
+/** Watch RAM from @p first on. A fork does not inherit it. NULL: no more. */
+void sim_chip_test_on_store(
+    struct sim_chip *chip, uint32_t first, uint32_t length, sim_chip_test_store_fn fn, void *user);
+
 /* ---- noise source ---- */
 
 enum sim_trng_fault {

@@ -179,6 +179,10 @@ struct sim_hooks {
     const struct base_log *log;
     sim_chip_test_flash_fn flash_fn;
     void *flash_user;
+    sim_chip_test_store_fn store_fn;
+    void *store_user;
+    uint32_t store_first; /**< RAM whose stores are told */
+    uint32_t store_length;
     struct sim_power_cut cut;
     uint64_t cut_instruction; /**< of the CM0+, from 1; 0 = none */
     uint32_t flash_percent;   /**< 0 = 100 */
