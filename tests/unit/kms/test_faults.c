@@ -250,10 +250,158 @@ static void test_checkpoint(void **state)
     lab_refused(&f->lab, &f->station, KMS_POST, "/v1/log/checkpoints", body, 409, "stale");
 }
 
+/* A unit that is confirmed, with an order pending. */
+static void prepare_order(struct fixture *f, struct lab_device *device, unsigned chip)
+{
+    struct kms_order order;
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    lab_device_open(&f->lab, device, chip);
+    json_t *grant = lab_ask(&f->lab, &f->station, "L1", device, 201);
+    lab_confirm(&f->lab, &f->station, device, grant, receipt);
+    json_decref(grant);
+    assert_int_equal(kms_admin_unit_order(&f->lab.home, device->statement.chip_id,
+                         PROTO_PURPOSE_REWORK, "", &order, NULL),
+        BASE_OK);
+    device->statement.nonce[0]++;
+    device->statement.vault_state = PROTO_VAULT_COMMITTED;
+    device->statement.key_version = 1;
+}
+
+/* state/work of the unit, and that its wrapped keys are whole: none, or those of one grant. */
+static void expect_state(
+    struct fixture *f, const struct lab_device *device, const char *state, int64_t version)
+{
+    json_t *unit = lab_unit(&f->lab, &f->station, "L1", device);
+    assert_string_equal(lab_text(unit, "state"), state);
+    assert_int_equal(json_integer_value(json_object_get(unit, "key_version")), version);
+    json_decref(unit);
+}
+
+/* An order that a failure left unused serves afterwards, and serves once. */
+static unsigned order_under(struct fixture *f, enum fault fault, unsigned base)
+{
+    for (unsigned n = 1; n < CALLS_MAX; n++) {
+        static char body[20000];
+        struct lab_device device;
+        uint8_t statement[PROTO_STATEMENT_SIZE];
+        json_t *answer = NULL;
+        int status = 0;
+        prepare_order(f, &device, base + n);
+        lab_statement(&f->lab, &device, statement);
+        lab_grant_body(&f->lab, &f->station, "L1", statement, body, sizeof(body));
+        bool hit = call_with_fault(f, fault, n, "/v1/lots/L1/grants", body, &status, &answer);
+        bool kept = !hit || fault == FAULT_COMMIT_LATE;
+        json_decref(answer);
+        assert_int_equal(status, hit ? 500 : 201);
+        expect_state(f, &device, kept ? "open" : "confirmed", kept ? 2 : 1);
+        status = lab_call(&f->lab, &f->station, KMS_POST, "/v1/lots/L1/grants", body, NULL);
+        assert_int_equal(status, kept ? 200 : 201);
+        expect_state(f, &device, "open", 2);
+        (void)granted(f); /* the books balance */
+        lab_device_done(&device);
+        if (!hit) {
+            return n - 1;
+        }
+    }
+    fail_msg("no call got through");
+    return 0;
+}
+
+/* The receipt of a rework: old keys or new ones, never none and never both. */
+static unsigned rework_receipt_under(struct fixture *f, enum fault fault, unsigned base)
+{
+    for (unsigned n = 1; n < CALLS_MAX; n++) {
+        struct lab_device device;
+        struct kms_grant current;
+        uint8_t envelope[PROTO_ENVELOPE_SIZE];
+        uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
+        uint8_t stored[PROTO_ENVELOPE_PLAIN_SIZE];
+        uint8_t receipt[PROTO_RECEIPT_SIZE];
+        size_t length = 0;
+        prepare_order(f, &device, base + n);
+        json_t *grant = lab_ask(&f->lab, &f->station, "L1", &device, 201);
+        assert_int_equal(
+            base_json_get_base64(grant, "envelope", sizeof(envelope), envelope, &length, NULL),
+            BASE_OK);
+        lab_open_envelope(&f->lab, &device, envelope, roots, receipt);
+        const char *id = lab_text(grant, "grant_id");
+        f->faulty.fault = fault;
+        f->faulty.left = n;
+        int status = lab_hand_in(&f->lab, &f->station, id, receipt, sizeof(receipt), NULL);
+        bool hit = f->faulty.left == 0;
+        f->faulty.left = 0;
+        bool kept = !hit || fault == FAULT_COMMIT_LATE;
+        assert_int_equal(status, hit ? 500 : 200);
+        expect_state(f, &device, kept ? "confirmed" : "open", 2);
+        assert_int_equal(
+            kms_grant_current(&f->lab.home.store, device.statement.chip_id, &current, NULL),
+            BASE_OK);
+        assert_int_equal(current.key_version, kept ? 2 : 1);
+        assert_int_equal(kms_keystore_unwrap(&f->lab.home.keys, current.roots_wrapped,
+                             sizeof(current.roots_wrapped), stored, NULL),
+            BASE_OK);
+        assert_int_equal(memcmp(stored, roots, sizeof(roots)) == 0, kept);
+        assert_int_equal(
+            lab_hand_in(&f->lab, &f->station, id, receipt, sizeof(receipt), NULL), 200);
+        expect_state(f, &device, "confirmed", 2);
+        json_decref(grant);
+        lab_device_done(&device);
+        if (!hit) {
+            return n - 1;
+        }
+    }
+    fail_msg("no call got through");
+    return 0;
+}
+
+/* Scrapping a rework: the unit is as before, or retired whole. */
+static unsigned scrap_under(struct fixture *f, enum fault fault, unsigned base)
+{
+    for (unsigned n = 1; n < CALLS_MAX; n++) {
+        struct lab_device device;
+        char path[128];
+        json_t *answer = NULL;
+        int status = 0;
+        prepare_order(f, &device, base + n);
+        json_t *grant = lab_ask(&f->lab, &f->station, "L1", &device, 201);
+        (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", lab_text(grant, "grant_id"));
+        bool hit = call_with_fault(f, fault, n, path, "{\"reason\":\"dead\"}", &status, &answer);
+        bool kept = !hit || fault == FAULT_COMMIT_LATE;
+        json_decref(answer);
+        assert_int_equal(status, hit ? 500 : 200);
+        expect_state(f, &device, kept ? "retired" : "open", kept ? 1 : 2);
+        status = lab_call(&f->lab, &f->station, KMS_POST, path, "{\"reason\":\"dead\"}", NULL);
+        assert_int_equal(status, 200);
+        expect_state(f, &device, "retired", 1);
+        json_decref(grant);
+        lab_device_done(&device);
+        if (!hit) {
+            return n - 1;
+        }
+    }
+    fail_msg("no call got through");
+    return 0;
+}
+
+static void test_orders(void **state)
+{
+    struct fixture *f = *state;
+    unsigned cases = 0;
+    for (enum fault fault = FAULT_STATEMENT; fault <= FAULT_RANDOM; fault++) {
+        unsigned base = 10000U * (unsigned)(fault + 1);
+        cases += order_under(f, fault, base);
+        cases += rework_receipt_under(f, fault, base + 1000);
+        cases += scrap_under(f, fault, base + 2000);
+    }
+    print_message("%u faults\n", cases);
+    assert_true(cases > 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_grant, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_login, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checkpoint, set_up, tear_down),
     };

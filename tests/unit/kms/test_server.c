@@ -12,7 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "auth/enrol.h"
-#include "auth/kms_client.h"
+#include "auth/permit.h"
 #include "base/base64.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -377,6 +377,110 @@ static void test_whole_unit(void **state)
     lab_device_done(&device);
 }
 
+static void test_permit(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t chip[8] = { 0x51 };
+    struct auth_session session = { .expires_wall_us = 0 };
+    struct base_err err = { 0 };
+    struct auth_permit permit;
+    struct auth_kms_keys keys;
+    struct kms_permit given;
+    char note[AUTH_NOTE_MAX];
+    login(f, &session);
+    assert_int_equal(auth_kms_permit(f->kms, &session, "L1", chip, note, &err), BASE_E_NOTFOUND);
+    assert_string_equal(err.code, "permit_missing");
+    const struct kms_permit_request request = {
+        .lot = "L1", .acts = KMS_ACT_EFUSE, .until_us = f->lab.now_us + LAB_HOUR
+    };
+    assert_int_equal(kms_admin_permit_add(&f->lab.home, &request, &given, NULL), BASE_OK);
+    assert_int_equal(auth_kms_permit(f->kms, &session, "L1", NULL, note, NULL), BASE_OK);
+    assert_int_equal(auth_kms_permit(f->kms, &session, "L1", chip, note, NULL), BASE_OK);
+    assert_int_equal(auth_kms_get_keys(f->kms, &keys, NULL), BASE_OK);
+    assert_int_equal(
+        auth_permit_parse(note, strlen(note), keys.log_vkey, f->lab.now_us, &permit, NULL),
+        BASE_OK);
+    assert_string_equal(permit.id, given.id);
+    /* a station that provisions may not register, with or without a record */
+    const uint8_t statement[PROTO_STATEMENT_SIZE] = { 1 };
+    const struct auth_registration registration = { "L1", statement, sizeof(statement), "x\n" };
+    base_err_clear(&err);
+    assert_int_equal(auth_kms_register(f->kms, &session, &registration, &err), BASE_E_DENIED);
+    assert_string_equal(err.code, "role");
+    auth_session_done(&session);
+}
+
+static void expect_lock(struct fixture *f, const char *grant_id,
+    const uint8_t answer[PROTO_LOCK_ANSWER_SIZE], const char *code)
+{
+    struct base_err err = { 0 };
+    assert_int_equal(
+        auth_kms_lock(f->kms, grant_id, answer, PROTO_LOCK_ANSWER_SIZE, NULL, &err), BASE_E_DENIED);
+    assert_string_equal(err.code, code);
+}
+
+/* Leaves a unit that is confirmed and locked. */
+static void lock_unit(
+    struct fixture *f, const struct auth_session *session, struct lab_device *device)
+{
+    struct auth_grant grant;
+    struct auth_confirmation confirmation;
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    uint8_t roots[32];
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    uint8_t answer[PROTO_LOCK_ANSWER_SIZE] = { 0 };
+    bool repeated = true;
+    lab_statement(&f->lab, device, statement);
+    assert_int_equal(ask(f, session, statement, &grant, NULL), BASE_OK);
+    assert_int_equal(grant.work, AUTH_WORK_NONE);
+    expect_lock(f, grant.grant_id, answer, "not_confirmed");
+    lab_open_envelope(&f->lab, device, grant.envelope, roots, receipt);
+    assert_int_equal(
+        auth_kms_confirm(f->kms, grant.grant_id, receipt, sizeof(receipt), &confirmation, NULL),
+        BASE_OK);
+    expect_lock(f, grant.grant_id, answer, "lock_bad");
+    lab_lock_answer(device, receipt, answer);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(
+            auth_kms_lock(f->kms, grant.grant_id, answer, sizeof(answer), &repeated, NULL),
+            BASE_OK);
+        assert_int_equal(repeated, i == 1);
+    }
+}
+
+static void test_lock_and_rework(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_session session = { .expires_wall_us = 0 };
+    struct auth_unit unit;
+    struct auth_grant grant;
+    struct kms_order order;
+    struct lab_device device;
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    login(f, &session);
+    lab_device_open(&f->lab, &device, 0x51a0000000c00001);
+    const uint8_t *chip = device.statement.chip_id;
+    lock_unit(f, &session, &device);
+    assert_int_equal(
+        kms_admin_unit_order(&f->lab.home, chip, PROTO_PURPOSE_REWORK, "", &order, NULL), BASE_OK);
+    assert_int_equal(auth_kms_get_unit(f->kms, "L1", chip, &unit, NULL), BASE_OK);
+    assert_int_equal(unit.state, AUTH_UNIT_CONFIRMED);
+    assert_true(unit.locked);
+    assert_int_equal(unit.work, AUTH_WORK_REWORK);
+    device.statement.nonce[0]++;
+    device.statement.vault_state = PROTO_VAULT_LOCKED;
+    device.statement.key_version = 1;
+    lab_statement(&f->lab, &device, statement);
+    assert_int_equal(ask(f, &session, statement, &grant, NULL), BASE_OK);
+    assert_int_equal(grant.work, AUTH_WORK_REWORK);
+    assert_int_equal(grant.key_version, 2);
+    assert_int_equal(auth_kms_scrap(f->kms, grant.grant_id, "test", NULL), BASE_OK);
+    assert_int_equal(auth_kms_get_unit(f->kms, "L1", chip, &unit, NULL), BASE_OK);
+    assert_int_equal(unit.state, AUTH_UNIT_RETIRED);
+    auth_session_done(&session);
+    lab_device_done(&device);
+}
+
 static void test_witness(void **state)
 {
     struct fixture *f = *state;
@@ -689,6 +793,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_login_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_whole_unit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_permit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_and_rework, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_witness, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ready_and_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_arguments, set_up, tear_down),

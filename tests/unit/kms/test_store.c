@@ -113,6 +113,103 @@ static void test_open_errors(void **state)
     assert_int_equal(kms_store_sqlite_open(path, true, &lab->clock, &store, &err), BASE_E_IO);
 }
 
+static void run_sql(struct kms_store *store, const char *sql)
+{
+    struct base_err err = { 0 };
+    const struct kms_statement statement = { .sql = sql };
+    if (kms_store_run(store, &statement, NULL, &err) != BASE_OK) {
+        fail_msg("%s: %s", sql, err.message);
+    }
+}
+
+/* Back to the form that the store had before restriction, permits and orders. */
+static void downgrade(struct kms_store *store)
+{
+    static const char *const statements[] = {
+        "DROP TABLE permits",
+        "DROP TABLE orders",
+        "DROP INDEX grant_open",
+        "DROP INDEX grant_current",
+        "DROP INDEX grant_install",
+        "DROP INDEX grant_order",
+        "ALTER TABLE lots DROP COLUMN min_bootloader",
+        "ALTER TABLE lots DROP COLUMN min_protocol",
+        "ALTER TABLE lots DROP COLUMN key_sha256",
+        "ALTER TABLE lots DROP COLUMN secure_hash",
+        "ALTER TABLE lots DROP COLUMN application_sha256",
+        "ALTER TABLE lots DROP COLUMN application_version",
+        "ALTER TABLE units DROP COLUMN record",
+        "ALTER TABLE units DROP COLUMN record_tester",
+        "ALTER TABLE units DROP COLUMN permit",
+        "ALTER TABLE grants DROP COLUMN purpose",
+        "ALTER TABLE grants DROP COLUMN order_id",
+        "ALTER TABLE grants DROP COLUMN ended_us",
+        "ALTER TABLE grants DROP COLUMN locked_us",
+        "ALTER TABLE grants DROP COLUMN lock_answer",
+        "CREATE UNIQUE INDEX grant_live ON grants(chip_id) WHERE state IN ('open', 'confirmed')",
+        "UPDATE meta SET value = '2' WHERE name = 'schema'",
+    };
+
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        run_sql(store, statements[i]);
+    }
+}
+
+/* A store of an earlier version keeps what it holds, and then does what is new. */
+static void test_upgrade(void **state)
+{
+    struct lab *lab = *state;
+    struct lab_station station;
+    struct lab_tester tester;
+    struct lab_device device;
+    struct kms_order order;
+    struct kms_lot_view view;
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    struct base_err err = { 0 };
+    lab_add_station(lab, &station, "station-1", KMS_ROLE_PROVISION);
+    lab_add_tester(lab, &tester, "anna", KMS_ROLE_PROVISION);
+    struct kms_lot lot = lab_lot(lab, "L1", KMS_TRUST_TOFU, 0);
+    lab_add_lot(lab, &lot);
+    lab_login(lab, &station, &tester);
+    lab_device_open(lab, &device, 0x51a0000000c00001);
+    json_t *grant = lab_ask(lab, &station, "L1", &device, 201);
+    lab_confirm(lab, &station, &device, grant, receipt);
+    downgrade(&lab->home.store);
+    kms_home_close(&lab->home);
+    for (unsigned i = 0; i < 2; i++) { /* and it stays opened after that */
+        if (kms_home_open(lab->dir, base_random_system(), &lab->clock, &lab->home, &err) !=
+            BASE_OK) {
+            fail_msg("%s", err.message);
+        }
+        kms_home_core(&lab->home, NULL, &lab->core);
+        assert_int_equal(kms_admin_lot_view(&lab->home, "L1", &view, NULL), BASE_OK);
+        assert_int_equal(view.lot.granted, 1);
+        assert_int_equal(view.counts.confirmed, 1);
+        assert_int_equal(view.lot.min_bootloader, 0);
+        if (i == 0) {
+            kms_home_close(&lab->home);
+        }
+    }
+    json_decref(lab_ask(lab, &station, "L1", &device, 200));
+    assert_int_equal(kms_admin_unit_order(&lab->home, device.statement.chip_id,
+                         PROTO_PURPOSE_REWORK, "", &order, NULL),
+        BASE_OK);
+    device.statement.nonce[0]++;
+    device.statement.vault_state = PROTO_VAULT_COMMITTED;
+    device.statement.key_version = 1;
+    json_decref(grant);
+    grant = lab_ask(lab, &station, "L1", &device, 201);
+    lab_confirm(lab, &station, &device, grant, receipt);
+    json_decref(grant);
+    /* one of a later version is left alone */
+    run_sql(&lab->home.store, "UPDATE meta SET value = '4' WHERE name = 'schema'");
+    kms_home_close(&lab->home);
+    assert_int_equal(kms_home_open(lab->dir, base_random_system(), &lab->clock, &lab->home, &err),
+        BASE_E_CONFIG);
+    lab_device_done(&device);
+    lab_station_done(&station);
+}
+
 /* Each node is a program of its own on the same database; all ask at once at the edge of a quota.
  */
 struct node {
@@ -259,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unique, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rollback_forgets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_open_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_upgrade, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_quota_race, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_code_race, set_up, tear_down),
     };
