@@ -109,7 +109,7 @@ def one_client(folder):
         host, port = board.url[4:].split(":")
         other = socket.create_connection((host, int(port)))
         other.sendall(b"DAP\0\2\0\1\0\0\xfe")
-        expect("the first client is served", other.recv(64)[8:9] == b"\0")
+        expect("the first client is served", other.recv(9, socket.MSG_WAITALL)[8:9] == b"\0")
         code, result, stderr = board.probe("info")
         expect("the second is turned away with a sentence", code == 3 and result["error"]["status"] == "E_BUSY" and
                "another program is using this board" in result["error"]["message"], (code, result, stderr))
