@@ -50,6 +50,8 @@ void sim_copy(struct sim_chip *to, const struct sim_chip *from)
     to->hooks.flash_fn = NULL;
     to->hooks.flash_user = NULL;
     to->hooks.store_fn = NULL;
+    to->hooks.call_fn = NULL;
+    to->hooks.call_user = NULL;
     sim_bus_flush(to);
 }
 

@@ -176,6 +176,12 @@ void sim_chip_test_on_store(
     sim_bus_flush(chip);
 }
 
+void sim_chip_test_on_call(struct sim_chip *chip, sim_chip_test_call_fn fn, void *user)
+{
+    chip->hooks.call_fn = fn;
+    chip->hooks.call_user = user;
+}
+
 void sim_chip_test_trng_fault(struct sim_chip *chip, enum sim_trng_fault fault, uint32_t parameter)
 {
     chip->crypto.trng.fault = fault;

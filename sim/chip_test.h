@@ -105,6 +105,17 @@ typedef void (*sim_chip_test_store_fn)(void *user, uint32_t address);
 void sim_chip_test_on_store(
     struct sim_chip *chip, uint32_t first, uint32_t length, sim_chip_test_store_fn fn, void *user);
 
+/* ---- system calls ---- */
+
+/** An answer that takes the supply away instead, before the call has done anything. */
+#define SIM_CHIP_TEST_CALL_CUT 1U
+
+/** Called when ROM is about to carry out a system call whose arguments it could read. Returns 0 to
+ * let it, or the status word that it shall answer without doing anything. A fork does not inherit
+ * it. */
+typedef uint32_t (*sim_chip_test_call_fn)(void *user, uint32_t opcode);
+void sim_chip_test_on_call(struct sim_chip *chip, sim_chip_test_call_fn fn, void *user);
+
 /* ---- noise source ---- */
 
 enum sim_trng_fault {

@@ -183,6 +183,8 @@ struct sim_hooks {
     void *store_user;
     uint32_t store_first; /**< RAM whose stores are told */
     uint32_t store_length;
+    sim_chip_test_call_fn call_fn;
+    void *call_user;
     struct sim_power_cut cut;
     uint64_t cut_instruction; /**< of the CM0+, from 1; 0 = none */
     uint32_t flash_percent;   /**< 0 = 100 */

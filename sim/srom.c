@@ -148,6 +148,19 @@ static void resume(struct sim_chip *chip)
         sim_core_hold(&chip->cm0, false);
 }
 
+/* A test wants another answer, or the supply gone. */
+static bool is_disturbed(struct sim_chip *chip)
+{
+    if (chip->hooks.call_fn == NULL)
+        return false;
+    uint32_t answer = chip->hooks.call_fn(chip->hooks.call_user, chip->call.opcode);
+    if (answer == SIM_CHIP_TEST_CALL_CUT)
+        sim_nvm_cut_now(chip);
+    else if (answer != 0)
+        chip->call.result = answer;
+    return answer != 0;
+}
+
 /* The overhead is over: do what was asked. */
 void sim_srom_event(struct sim_chip *chip)
 {
@@ -156,7 +169,7 @@ void sim_srom_event(struct sim_chip *chip)
         sim_event_at(chip, SIM_EVENT_ROM, chip->time_ps + HALT_POLL_PS);
         return;
     }
-    if (take_arguments(chip)) {
+    if (take_arguments(chip) && !is_disturbed(chip)) {
         call->result = STATUS_OPCODE;
         if (!sim_srom_flash_call(chip) && !sim_srom_info_call(chip))
             sim_bus_note(chip, "ROM: a system call that does not exist, or is not modelled, was "

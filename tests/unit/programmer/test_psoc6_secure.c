@@ -11,41 +11,27 @@
 #include "base/buf.h"
 #include "programmer/kitprog.h"
 #include "sim/chip_test.h"
-#include "tests/unit/programmer/desk.h"
-#include "tests/unit/sim/secure_vectors.h"
+#include "tests/unit/programmer/secure_desk.h"
 
 /* From a factory-fresh die to SECURE on the simulated board, and whatever refuses on the way. */
 
-#define APP     0x10000000U
-#define TRIGGER 0x08001000U /* the application opens the port when it reads 10 here */
-#define FUSES   0x402C0800U
-#define HOME_0  0x14000000U
-#define HOME_1  0x100C0000U
+#define HOME_0 0x14000000U
+#define HOME_1 0x100C0000U
+#define APP    SECURE_APP
+#define FUSES  SECURE_FUSES
 
-static const uint8_t required[4] = { 0xBF, 0xFF, 0xBB, 0xF7 };
-static uint8_t image[sizeof(vector_app) + sizeof(vector_signature)];
+static struct secure_plan plan_of_board;
 static struct prg_psoc6_target target;
 static struct prg_permit permit;
-static const struct prg_psoc6_secure_opts opts = { .mailbox = TRIGGER };
+static struct prg_psoc6_secure_opts opts;
 
 static int setup(void **state)
 {
-    uint8_t modulus[PRG_PSOC6_RSA_BYTES];
-    uint8_t key[PRG_PSOC6_KEY_SIZE];
     (void)state;
-    for (size_t i = 0; i < sizeof(modulus); i++) {
-        modulus[i] = vector_modulus[sizeof(modulus) - 1 - i];
-    }
-    memcpy(image, vector_app, sizeof(vector_app));
-    memcpy(image + sizeof(vector_app), vector_signature, sizeof(vector_signature));
-    assert_int_equal(prg_psoc6_key_encode(modulus, 65537, key, NULL), BASE_OK);
-    assert_int_equal(
-        prg_psoc6_target_make(image, sizeof(image), key, sizeof(key), required, &target, NULL),
-        BASE_OK);
-    permit = (struct prg_permit){ .id = "p-1", .acts = PRG_ACT_REHEARSE | PRG_ACT_RESTRICT };
-    memcpy(permit.image_sha256, target.image_sha256, 32);
-    memcpy(permit.key_sha256, target.key_sha256, 32);
-    memcpy(permit.secure_hash, target.secure_hash, 16);
+    secure_plan_init(&plan_of_board);
+    target = plan_of_board.target;
+    permit = plan_of_board.permit;
+    opts = plan_of_board.opts;
     return 0;
 }
 
@@ -53,39 +39,23 @@ static int setup(void **state)
 
 static void poke(struct desk *desk, uint32_t address, uint32_t value)
 {
-    assert_true(sim_chip_test_write(desk->board->chip, address, &value, sizeof(value)));
-}
-
-static void program(struct desk *desk)
-{
-    struct prg_segment segment = { APP, sizeof(image), image };
-    const struct prg_image whole = {
-        .segments = &segment, .count = 1, .total_bytes = sizeof(image)
-    };
-    enum prg_psoc6_change change;
-    desk_acquire(desk);
-    assert_int_equal(prg_psoc6_program(desk->chip, &whole, NULL, NULL, &change, NULL), BASE_OK);
-    assert_int_equal(prg_psoc6_write_toc2(desk->chip, &change, NULL), BASE_OK);
-}
-
-static void init(struct desk *desk)
-{
-    static const struct sim_kitprog_opts on_board = { .model = SIM_KITPROG_ON_BOARD };
-    desk_init_kitprog(desk, &on_board);
-    program(desk);
+    secure_poke(desk, address, value);
 }
 
 static enum base_status rehearse(struct desk *desk, struct base_err *err)
 {
-    enum prg_psoc6_change change = PRG_PSOC6_UNCHANGED;
-    enum base_status status = prg_psoc6_rehearse_do(desk->chip, &target, &permit, &change, err);
-    return status == BASE_OK ? prg_psoc6_rehearse_check(desk->chip, &target, err) : status;
+    return secure_rehearse(desk, &plan_of_board, err);
+}
+
+static void program(struct desk *desk)
+{
+    secure_program(desk, &plan_of_board);
 }
 
 static void init_rehearsed(struct desk *desk)
 {
     struct base_err err = { .status = BASE_OK };
-    init(desk);
+    secure_desk_init(desk, &plan_of_board);
     if (rehearse(desk, &err) != BASE_OK) {
         fail_msg("%s", err.message);
     }
@@ -97,22 +67,9 @@ static enum base_status restrict_it(struct desk *desk, struct base_err *err)
     return prg_psoc6_restrict_do(desk->chip, &target, &permit, &opts, &change, err);
 }
 
-static void get_fuses(struct desk *desk, uint8_t ret_fuses[PRG_PSOC6_FUSE_BYTES])
-{
-    assert_true(sim_chip_test_read(desk->board->chip, FUSES, ret_fuses, PRG_PSOC6_FUSE_BYTES));
-}
-
 static void expect_fuses(struct desk *desk, bool all)
 {
-    uint8_t fuses[PRG_PSOC6_FUSE_BYTES];
-    uint8_t none[4] = { 0 };
-    get_fuses(desk, fuses);
-    assert_int_equal(fuses[0x2B], all ? 5 : 1);
-    if (all) {
-        assert_memory_equal(fuses + 0x14, target.secure_hash, 16);
-        assert_int_equal(fuses[0x26], target.zeros);
-    }
-    assert_memory_equal(fuses + 0x27, all ? required : none, 4);
+    assert_true(secure_fuses_are(desk, &plan_of_board, all));
 }
 
 static void expect_denied(
@@ -133,7 +90,7 @@ static void nothing_without_a_permit(void **state)
     struct prg_permit other = permit;
     enum prg_psoc6_change change;
     (void)state;
-    init(&desk);
+    secure_desk_init(&desk, &plan_of_board);
     uint64_t before = sim_chip_flash_operations(desk.board->chip);
     expect_denied(prg_psoc6_rehearse_do(desk.chip, &target, NULL, &change, &err), &err,
         BASE_E_DENIED, "permit");
@@ -240,7 +197,7 @@ static void rehearse_again_changes_nothing(void **state)
     enum prg_psoc6_toc2 toc2;
     struct prg_psoc6_plan plan;
     (void)state;
-    init(&desk);
+    secure_desk_init(&desk, &plan_of_board);
     assert_int_equal(
         prg_psoc6_secure_examine(desk.chip, &target, &opts, &stage, &plan, NULL), BASE_OK);
     assert_int_equal(stage, PRG_PSOC6_STAGE_NORMAL);
@@ -279,7 +236,7 @@ static void no_fuse_without_2_5_volt(void **state)
         &err, BASE_E_TARGET, "");
     expect_fuses(&desk, false);
     sim_chip_set_vddio_mv(desk.board->chip, 2500);
-    poke(&desk, TRIGGER, 10);
+    poke(&desk, SECURE_TRIGGER, 10);
     assert_int_equal(
         prg_psoc6_restrict_do(desk.chip, &target, &permit, &external, &change, &err), BASE_OK);
     expect_fuses(&desk, true);
@@ -327,7 +284,7 @@ static void restricts_to_the_mailbox(void **state)
     told.user = &story;
     assert_int_equal(
         prg_psoc6_secure_examine(desk.chip, &target, &opts, &stage, &plan, NULL), BASE_OK);
-    poke(&desk, TRIGGER, 10);
+    poke(&desk, SECURE_TRIGGER, 10);
     if (prg_psoc6_restrict_do(desk.chip, &target, &permit, &told, &change, &err) != BASE_OK) {
         fail_msg("%s", err.message);
     }
@@ -410,14 +367,14 @@ static void ports_closed_silent_and_too_open(void **state)
     init_rehearsed(&desk);
     assert_int_equal(restrict_it(&desk, &err), BASE_OK);
     /* Nothing wrote the trigger: pins stay off. */
-    poke(&desk, TRIGGER, 0);
+    poke(&desk, SECURE_TRIGGER, 0);
     expect_denied(
         prg_psoc6_restrict_check(desk.chip, &opts, &err), &err, BASE_E_TIMEOUT, "swd_silent");
     expect_denied(prg_psoc6_lock_check(desk.chip, 0, &err), &err, BASE_E_TIMEOUT, "swd_silent");
     assert_int_equal(
         prg_psoc6_secure_examine(desk.chip, &target, &opts, &stage, NULL, &err), BASE_OK);
     assert_int_equal(stage, PRG_PSOC6_STAGE_SILENT);
-    poke(&desk, TRIGGER, 10);
+    poke(&desk, SECURE_TRIGGER, 10);
     assert_int_equal(prg_psoc6_port_check(desk.chip, &opts, &err), BASE_OK);
     elsewhere.mailbox = 0x08003F00;
     elsewhere.mailbox_bytes = 0x1100;
@@ -425,7 +382,7 @@ static void ports_closed_silent_and_too_open(void **state)
         prg_psoc6_port_check(desk.chip, &elsewhere, &err), &err, BASE_E_LOCKED, "port_closed");
     /* One restriction less: named. */
     assert_true(sim_chip_test_write(desk.board->chip, FUSES + 0x29, &byte, 1));
-    poke(&desk, TRIGGER, 10);
+    poke(&desk, SECURE_TRIGGER, 10);
     expect_denied(
         prg_psoc6_restrict_check(desk.chip, &opts, &err), &err, BASE_E_VERIFY, "port_open");
     assert_int_equal(
@@ -468,7 +425,7 @@ static void one_fuse_of_the_customer(void **state)
     enum prg_psoc6_change change = PRG_PSOC6_UNCHANGED;
     uint8_t value = 0;
     (void)state;
-    init(&desk);
+    secure_desk_init(&desk, &plan_of_board);
     one.acts = PRG_ACT_EFUSE;
     sim_chip_set_vddio_mv(desk.board->chip, 2500);
     assert_int_equal(prg_psoc6_blow_fuse(desk.chip, &one, 0x45, 6, &change, NULL), BASE_OK);
