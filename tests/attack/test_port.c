@@ -5,7 +5,8 @@
  * board gives no byte. The programmer's own checks, made over the wire, say the same.
  *
  * "planted": one restriction fuse less than there should be; the test must then fail. "print": the
- * ranges that were found, for the man page. */
+ * ranges that were found, for the man page. "save FOLDER": each board as a file, for other tools.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +60,7 @@ static struct sim_chip *copy_of(const struct test *test, enum board_state state)
 {
     struct sim_chip *copy = NULL;
     assert_int_equal(sim_chip_fork(test->boards.chips[state], &copy, NULL), BASE_OK);
+    sim_chip_set_debug_power(copy, true); /* as every probe asks for; it wakes the CM4's port */
     return copy;
 }
 
@@ -289,6 +291,21 @@ static void plant(struct test *test)
     secure_board_reset(chip);
 }
 
+static int save_all(const struct test *test, const char *folder)
+{
+    for (unsigned s = 0; s < BOARD_STATES; s++) {
+        char path[4096];
+        struct base_err err = { .status = BASE_OK };
+        int length = snprintf(path, sizeof(path), "%s/state-%u", folder, s);
+        if (length < 0 || (size_t)length >= sizeof(path) ||
+            sim_chip_save(test->boards.chips[s], path, &err) != BASE_OK) {
+            (void)fprintf(stderr, "%s\n", err.message);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int setup(void **state)
 {
     struct test *test = *state;
@@ -313,7 +330,9 @@ int main(int argc, char **argv)
         return 1;
     if (argc > 1 && strcmp(argv[1], "planted") == 0)
         plant(&test);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = argc > 2 && strcmp(argv[1], "save") == 0
+                     ? save_all(&test, argv[2])
+                     : cmocka_run_group_tests(tests, NULL, NULL);
     secure_boards_done(&test.boards);
     return failed;
 }
