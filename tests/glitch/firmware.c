@@ -91,6 +91,12 @@ static bool begins(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
+static bool is_named(const struct symbol *symbol, const char *name)
+{
+    return begins(symbol->name, name) &&
+           (symbol->name[strlen(name)] == '\0' || symbol->name[strlen(name)] == '.');
+}
+
 /* Our names stand on one side, BearSSL's on the other. */
 static void find_primitives(struct firmware *firmware)
 {
@@ -136,13 +142,25 @@ void firmware_done(struct firmware *firmware)
     base_buf_done(&firmware->elf);
 }
 
+bool firmware_find(const struct firmware *firmware, const char *name, uint32_t *ret_value)
+{
+    for (uint32_t i = 0; i < firmware->symtab_count; i++) {
+        struct symbol symbol = symbol_at(firmware, i);
+
+        if (!is_named(&symbol, name))
+            continue;
+        *ret_value = symbol.value;
+        return true;
+    }
+    return false;
+}
+
 uint32_t firmware_symbol(const struct firmware *firmware, const char *name, uint32_t *ret_size)
 {
     for (uint32_t i = 0; i < firmware->symtab_count; i++) {
         struct symbol symbol = symbol_at(firmware, i);
 
-        if (!begins(symbol.name, name) ||
-            (symbol.name[strlen(name)] != '\0' && symbol.name[strlen(name)] != '.'))
+        if (!is_named(&symbol, name))
             continue;
         if (ret_size != NULL)
             *ret_size = symbol.size;

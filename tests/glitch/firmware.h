@@ -32,6 +32,9 @@ void firmware_done(struct firmware *firmware);
  * does not count. Fails the running test when there is none. */
 uint32_t firmware_symbol(const struct firmware *firmware, const char *name, uint32_t *ret_size);
 
+/** The same for a symbol that the compiler may have made part of another function. */
+bool firmware_find(const struct firmware *firmware, const char *name, uint32_t *ret_value);
+
 /** Name of the function that holds this address, "?" for none. */
 const char *firmware_name_at(const struct firmware *firmware, uint32_t address);
 

@@ -106,17 +106,41 @@ static uint64_t now(const struct golden *golden, const struct sim_chip *chip)
     return chip->cm0.instructions - golden->base;
 }
 
+static uint32_t stack_word(const struct sim_chip *chip, uint32_t index)
+{
+    uint8_t bytes[4] = { 0 };
+
+    (void)sim_chip_test_read(chip, chip->cm0.r[13] + 4 * index, bytes, sizeof(bytes));
+    return sim_mem_get32(bytes);
+}
+
+/* False: no multiplication begins here, or not one of these sizes. */
+static bool read_inputs(
+    const struct golden *golden, const struct sim_chip *chip, struct memo_inputs *ret_inputs)
+{
+    const uint32_t *r = chip->cm0.r;
+
+    memset(ret_inputs, 0, sizeof(*ret_inputs));
+    ret_inputs->pc = r[15];
+    if (r[0] < SIM_RAM_BASE || !sim_chip_test_read(chip, r[0], ret_inputs->point, MEMO_POINT))
+        return false;
+    if (r[15] == golden->multiply)
+        return r[1] == MEMO_POINT && r[3] == MEMO_SCALAR &&
+               sim_chip_test_read(chip, r[2], ret_inputs->scalar[0], MEMO_SCALAR);
+    return r[15] == golden->add_twice && r[1] == 0 && r[2] == MEMO_POINT &&
+           stack_word(chip, 0) == MEMO_SCALAR && stack_word(chip, 2) == MEMO_SCALAR &&
+           sim_chip_test_read(chip, r[3], ret_inputs->scalar[0], MEMO_SCALAR) &&
+           sim_chip_test_read(chip, stack_word(chip, 1), ret_inputs->scalar[1], MEMO_SCALAR);
+}
+
 static struct memo *begin_memo(struct golden *golden, const struct sim_chip *chip)
 {
     struct memo *memo = &golden->memos[golden->memo_count];
 
-    if (chip->cm0.r[15] != golden->multiply || chip->cm0.r[1] != MEMO_POINT ||
-        chip->cm0.r[3] != MEMO_SCALAR ||
-        golden->memo_count == sizeof(golden->memos) / sizeof(golden->memos[0]))
+    if (golden->memo_count == sizeof(golden->memos) / sizeof(golden->memos[0]) ||
+        !read_inputs(golden, chip, &memo->inputs))
         return NULL;
     golden->memo_count++;
-    assert_true(sim_chip_test_read(chip, chip->cm0.r[0], memo->point, MEMO_POINT));
-    assert_true(sim_chip_test_read(chip, chip->cm0.r[2], memo->scalar, MEMO_SCALAR));
     return memo;
 }
 
@@ -149,9 +173,7 @@ static bool is_rare(const struct golden *golden, const struct sim_chip *chip, ui
 
     if (*back != 0 && pc == *back)
         *back = 0;
-    for (size_t i = 0; *back == 0 && i < sizeof(golden->opts->rarely) / sizeof(char *) &&
-                       golden->opts->rarely[i] != NULL;
-         i++) {
+    for (size_t i = 0; *back == 0 && i < RUN_RARELY && golden->opts->rarely[i] != NULL; i++) {
         if (pc == golden->rare_at[i])
             *back = chip->cm0.r[14] & ~1U;
     }
@@ -257,11 +279,12 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     golden->opts = opts;
     golden->compress = firmware_symbol(opts->firmware, "br_sha2small_round", NULL);
     golden->multiply = firmware_symbol(opts->firmware, "api_mul", NULL);
+    golden->add_twice = firmware_symbol(opts->firmware, "api_muladd", NULL);
     assert_int_equal(sim_chip_fork(opts->start, &chip, NULL), BASE_OK);
     golden->base = chip->cm0.instructions;
     golden->poked_at = UINT64_MAX;
-    for (size_t i = 0; i < sizeof(opts->rarely) / sizeof(char *) && opts->rarely[i] != NULL; i++)
-        golden->rare_at[i] = firmware_symbol(opts->firmware, opts->rarely[i], NULL);
+    for (size_t i = 0; i < RUN_RARELY && opts->rarely[i] != NULL; i++)
+        (void)firmware_find(opts->firmware, opts->rarely[i], &golden->rare_at[i]);
     for (uint32_t i = 0; i < MAX_STEPS && !opts->done(opts->user, chip); i++) {
         if (opts->poke != NULL && golden->poked_at == UINT64_MAX && opts->poke(opts->user, chip))
             golden->poked_at = now(golden, chip);
@@ -279,7 +302,7 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     golden->instructions = now(golden, chip);
     if (opts->judge(opts->user, chip, &why) != VERDICT_HELD)
         fail_msg("the undisturbed run is not as it must be: %s", why);
-    sim_chip_free(chip);
+    golden->end = chip;
     draw_random(golden);
     qsort(golden->points, golden->point_count, sizeof(*golden->points), compare_points);
 }
@@ -288,6 +311,7 @@ void golden_done(struct golden *golden)
 {
     for (size_t i = 0; i < golden->entry_count; i++)
         free(golden->entries[i]);
+    sim_chip_free(golden->end);
     free(golden->entries);
     free(golden->points);
 }
@@ -339,19 +363,14 @@ bool golden_converged(const struct golden *golden, const struct sim_chip *chip, 
 
 bool golden_multiply(const struct golden *golden, struct sim_chip *chip)
 {
-    uint8_t point[MEMO_POINT];
-    uint8_t scalar[MEMO_SCALAR];
+    struct memo_inputs inputs;
 
-    if (chip->cm0.r[15] != golden->multiply || chip->cm0.r[1] != MEMO_POINT ||
-        chip->cm0.r[3] != MEMO_SCALAR || chip->cm0.r[0] < SIM_RAM_BASE ||
-        !sim_chip_test_read(chip, chip->cm0.r[0], point, sizeof(point)) ||
-        !sim_chip_test_read(chip, chip->cm0.r[2], scalar, sizeof(scalar)))
+    if (!read_inputs(golden, chip, &inputs))
         return false;
     for (size_t i = 0; i < golden->memo_count; i++) {
         const struct memo *memo = &golden->memos[i];
 
-        if (memcmp(point, memo->point, sizeof(point)) != 0 ||
-            memcmp(scalar, memo->scalar, sizeof(scalar)) != 0)
+        if (memcmp(&inputs, &memo->inputs, sizeof(inputs)) != 0)
             continue;
         (void)sim_chip_test_write(chip, chip->cm0.r[0], memo->result, MEMO_POINT);
         sim_chip_test_set_reg(chip, SIM_AP_CM0, 0, memo->r0);

@@ -42,13 +42,19 @@ struct entry {
 };
 
 /** A scalar multiplication: r0 the point (in and out), r1 its length, r2 the number, r3 its length.
- */
+ * Or a sum of two, the second one of the generator: r0 the point, r1 NULL, r2 its length, r3 the
+ * first number, on the stack its length, the second number and its length. */
 #define MEMO_POINT  65U
 #define MEMO_SCALAR 32U
 
-struct memo {
+struct memo_inputs {
+    uint32_t pc;
     uint8_t point[MEMO_POINT];
-    uint8_t scalar[MEMO_SCALAR];
+    uint8_t scalar[2][MEMO_SCALAR];
+};
+
+struct memo {
+    struct memo_inputs inputs;
     uint8_t result[MEMO_POINT];
     uint32_t r0;
 };
@@ -67,10 +73,12 @@ struct golden {
     uint64_t own;      /**< of our code */
     uint64_t poked_at; /**< when the outside world acted; UINT64_MAX = never */
     uint64_t left_out;
-    uint64_t base; /**< the core's counter at the start */
-    uint32_t rare_at[4];
-    uint32_t multiply; /**< address of the scalar multiplication */
-    uint32_t compress; /**< address of SHA-256's block function */
+    struct sim_chip *end; /**< the die after the run */
+    uint64_t base;        /**< the core's counter at the start */
+    uint32_t rare_at[RUN_RARELY];
+    uint32_t multiply;  /**< address of the scalar multiplication */
+    uint32_t add_twice; /**< of the sum of two */
+    uint32_t compress;  /**< address of SHA-256's block function */
 };
 
 /** Run and record. Fails the running test when the scenario's verdict is not HELD. */

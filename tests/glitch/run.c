@@ -32,7 +32,9 @@ struct run {
     struct run_counts kinds[KIND_COUNT];
     uint32_t fault_at;
     uint32_t fault_size;
-    bool poked;      /* this victim */
+    bool poked; /* this victim */
+    bool plain; /* without shortcuts */
+    uint64_t compared;
     uint32_t resets; /* of the start */
 };
 
@@ -62,7 +64,7 @@ static enum ending look(struct run *run, unsigned *idle)
 static enum ending leave_primitive(struct run *run, uint32_t back)
 {
     const struct sim_chip_test_range stops[2] = { { back & ~1U, back | 1U },
-        { run->golden.compress, run->golden.compress + 1 } };
+        { run->golden.compress, run->golden.compress + (run->plain ? 0U : 1U) } };
     uint64_t limit = run->victim->cm0.instructions + PRIMITIVE_STEPS;
     unsigned idle = 0;
     enum ending ending = ENDING_GOES_ON;
@@ -108,9 +110,9 @@ static enum ending finish(struct run *run, uint32_t call)
         }
         idle = 0;
         calls++;
-        if (golden_converged(&run->golden, victim, &call))
+        if (!run->plain && golden_converged(&run->golden, victim, &call))
             return ENDING_CONVERGED;
-        if (!golden_multiply(&run->golden, victim))
+        if (run->plain || !golden_multiply(&run->golden, victim))
             ending = leave_primitive(run, victim->cm0.r[14]);
     }
     return ending;
@@ -144,7 +146,7 @@ static uint32_t strike(struct run *run, const struct point *point)
         set_pc(victim, back);
         break;
     case KIND_RESULT:
-        if (!golden_multiply(&run->golden, victim))
+        if (run->plain || !golden_multiply(&run->golden, victim))
             (void)leave_primitive(run, back);
         sim_chip_test_set_reg(victim, SIM_AP_CM0, 0,
             point->variant == 0 ? (victim->cm0.r[0] == 0 ? 1U : 0U) : ~victim->cm0.r[0]);
@@ -173,16 +175,52 @@ static void report(
         point->variant, why);
 }
 
-static void one(struct run *run, const struct point *point)
+/* The victim's way from the leader's state to its end. */
+static enum ending disturb(struct run *run, const struct point *point)
 {
-    struct run_counts *counts = &run->kinds[point->kind];
-    const char *why = "";
-    enum ending ending;
-    enum verdict verdict = VERDICT_HELD;
-
     sim_chip_test_copy(run->victim, run->leader);
     run->poked = point->at >= run->golden.poked_at;
-    ending = finish(run, strike(run, point));
+    return finish(run, strike(run, point));
+}
+
+static void expect_same(
+    const struct sim_chip *a, const struct sim_chip *b, uint32_t from, size_t length)
+{
+    uint8_t bytes[2][PROTO_MAILBOX_SIZE];
+
+    assert_true(length <= sizeof(bytes[0]));
+    assert_true(sim_chip_test_read(a, from, bytes[0], length));
+    assert_true(sim_chip_test_read(b, from, bytes[1], length));
+    assert_memory_equal(bytes[0], bytes[1], length);
+}
+
+/* The same glitch without shortcuts ends in the same vault, mailbox and ports. */
+static void compare(struct run *run, const struct point *point, enum ending ending)
+{
+    struct sim_chip *quick = NULL;
+    const struct sim_chip *end = ending == ENDING_CONVERGED ? run->golden.end : run->victim;
+
+    assert_int_equal(sim_chip_fork(end, &quick, NULL), BASE_OK);
+    run->plain = true;
+    assert_int_equal(disturb(run, point), ending == ENDING_CONVERGED ? ENDING_DONE : ending);
+    run->plain = false;
+    run->compared++;
+    expect_same(run->victim, quick, PROTO_VAULT_HOME_0, PROTO_VAULT_HOME_SIZE);
+    expect_same(run->victim, quick, PROTO_VAULT_HOME_1, PROTO_VAULT_HOME_SIZE);
+    expect_same(run->victim, quick, PROTO_MAILBOX_ADDRESS, PROTO_MAILBOX_SIZE);
+    for (enum sim_ap ap = SIM_AP_SYS; ap < SIM_AP_COUNT; ap++)
+        assert_int_equal(sim_chip_ap_enabled(run->victim, ap), sim_chip_ap_enabled(quick, ap));
+    sim_chip_free(quick);
+}
+
+static void one(struct run *run, const struct point *point, size_t number)
+{
+    struct run_counts *counts = &run->kinds[point->kind];
+    uint32_t every = run->opts->compare_every;
+    const char *why = "";
+    enum ending ending = disturb(run, point);
+    enum verdict verdict = VERDICT_HELD;
+
     if (ending != ENDING_CONVERGED)
         verdict = run->opts->judge(run->opts->user, run->victim, &why);
     counts->done++;
@@ -192,6 +230,8 @@ static void one(struct run *run, const struct point *point)
     counts->damaged += verdict == VERDICT_DAMAGED;
     if (verdict != VERDICT_HELD)
         report(run, point, verdict, why);
+    if (every != 0 && number % every == every - 1 && ending != ENDING_STUCK)
+        compare(run, point, ending);
 }
 
 static void advance_to(struct run *run, uint64_t at)
@@ -219,12 +259,13 @@ static void run_points(struct run *run)
     for (size_t i = 0; i < golden->point_count; i++) {
         const struct point *point = &golden->points[i];
 
-        if (run->opts->seconds != 0 && time(NULL) - begin >= run->opts->seconds)
+        if (run->opts->seconds != 0 && time(NULL) - begin >= run->opts->seconds &&
+            (run->opts->compare_every == 0 || run->compared > 0))
             break;
         if (i == 0 || golden->points[i - 1].pass != point->pass)
             sim_chip_test_copy(run->leader, run->opts->start);
         advance(run, point->at);
-        one(run, point);
+        one(run, point, i);
         if (run->opts->until_broken && run->kinds[point->kind].broken > 0)
             break;
     }
@@ -271,6 +312,11 @@ struct run_counts run_scenario(const char *name, const struct run_opts *opts)
         run.golden.memo_count);
     run_points(&run);
     sum = print_counts(name, &run);
+    if (opts->compare_every != 0) {
+        print_message("%s: %llu compared with runs without shortcuts\n", name,
+            (unsigned long long)run.compared);
+        assert_true(run.compared > 0);
+    }
     if (run.golden.left_out > 0)
         print_message("%s: repetitions left out in long loops that decide nothing: %llu\n", name,
             (unsigned long long)run.golden.left_out);

@@ -21,8 +21,9 @@
  *   registers of the peripherals), the rest of the run is the undisturbed one and is left out. Time
  *   is not compared: the tick handler does nothing.
  * - A scalar multiplication that is entered with the point and the number of the undisturbed run
- *   takes its result from there (run_memo; the scenario "memo" checks samples of it against the
- *   real thing).
+ *   takes its result from there, and SHA-256's block function inside primitives is the host's.
+ * run_opts.compare_every takes samples through all of it without these shortcuts, and fails unless
+ * the outcome is the same.
  */
 
 #include "sim/chip_test.h"
@@ -43,11 +44,13 @@ typedef enum verdict (*run_judge_fn)(void *user, const struct sim_chip *chip, co
 /** What the outside world does meanwhile; called often. True when it has done something. */
 typedef bool (*run_poke_fn)(void *user, struct sim_chip *chip);
 
+#define RUN_RARELY 6U
+
 struct run_opts {
     const struct firmware *firmware;
-    /** Functions, up to four, whose instructions are disturbed once each and not as often as they
+    /** Functions whose instructions are disturbed once each and not as often as they
      * are executed: long loops that decide nothing. NULL ends the list. */
-    const char *rarely[4];
+    const char *rarely[RUN_RARELY];
     run_poke_fn poke;             /**< once in a run, or never; NULL = never */
     const struct sim_chip *start; /**< borrowed: right before the first instruction that counts */
     run_done_fn done;
@@ -55,9 +58,10 @@ struct run_opts {
     void *user;
     uint32_t random_points; /**< inside primitives */
     uint64_t seed;
-    long seconds;      /**< 0 = all */
-    bool verbose;      /**< print damage too, not only breaks */
-    bool until_broken; /**< one break is enough */
+    long seconds;           /**< 0 = all */
+    bool verbose;           /**< print damage too, not only breaks */
+    uint32_t compare_every; /**< every so many glitches a second time without shortcuts; 0 = none */
+    bool until_broken;      /**< one break is enough */
 };
 
 struct run_counts {

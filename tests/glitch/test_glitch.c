@@ -3,7 +3,7 @@
  * One glitch in the processor while the real device image decides about keys: tests/glitch/run.h
  * says what a glitch is. Whether the device held is judged by what is in the chip.
  *
- *     test_glitch SCENARIO [planted]
+ *     test_glitch SCENARIO [planted|compared]
  *
  * Takes a quarter of the time LPA_SECONDS says (default 12; 0 = every point) and prints points done
  * of total. "planted" takes one guard out of the image: a glitch must then break it.
@@ -24,39 +24,44 @@
 #include "device-fw/protocol/image.h"
 #include "sim/die.h"
 #include "tests/glitch/run.h"
-#include "tests/unit/device-fw/board.h"
+#include "tests/unit/device-fw/app_board.h"
 
 #define BOOT_PS           (3000000U * SIM_PS_PER_US)
 #define FUSE_SECURE       0x04U /* of the life cycle's byte */
 #define PROTECTION_SECURE 3U
 #define DEFAULT_SECONDS   12L
+#define COMPARE_EVERY     20U
 #define SHARE             4L /* a scenario takes that part of the time for an exhaustive harness */
 #define RANDOM_POINTS     10000U
 #define SEED              UINT64_C(20241201)
 #define OLD_KEY           0x41
 #define NEW_KEY           0x5A
 /* Offsets in the record, device-fw/bootloader/record.h. */
-#define STATE_AT       5U
-#define KEY_VERSION_AT 20U
-#define SEQUENCE_AT    8U
-#define SECRET_AT      28U
-#define DH_AT          133U
-#define NONCE_AT       165U
-#define NWK_AT         (BL_RECORD_INSTALLED_AT + 39U)
-#define APP_AT         (BL_RECORD_INSTALLED_AT + 55U)
-#define ENVELOPE_AT    (BL_RECORD_INSTALLED_AT + 71U)
-#define RECEIPT_AT     (BL_RECORD_INSTALLED_AT + 103U)
-#define HASH_AT        476U
-#define COMMIT_AT      508U
-#define LEAK_WINDOW    8U
+#define STATE_AT         5U
+#define KEY_VERSION_AT   20U
+#define SEQUENCE_AT      8U
+#define SECRET_AT        28U
+#define DH_AT            133U
+#define NONCE_AT         165U
+#define NWK_AT           (BL_RECORD_INSTALLED_AT + 39U)
+#define APP_AT           (BL_RECORD_INSTALLED_AT + 55U)
+#define ENVELOPE_AT      (BL_RECORD_INSTALLED_AT + 71U)
+#define RECEIPT_AT       (BL_RECORD_INSTALLED_AT + 103U)
+#define APPLICATION_AT   320U
+#define HASH_AT          476U
+#define COMMIT_AT        508U
+#define APPLICATION_SIZE 40U
+#define LEAK_WINDOW      8U
 
 struct lab {
     struct firmware firmware;
-    struct board board;
+    struct app_board app;
+    struct board board; /* that of app */
     struct proto_statement statement;
     uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t receipt_key[PROTO_HASH_SIZE];
     uint8_t old_home[PROTO_VAULT_HOME_SIZE];
+    uint64_t cm4_steps; /* before */
 };
 
 static struct lab lab;
@@ -297,6 +302,32 @@ static enum verdict judge_shut(void *user, const struct sim_chip *chip, const ch
     return VERDICT_HELD;
 }
 
+static uint64_t cm4_steps(const struct sim_chip *chip)
+{
+    return sim_chip_test_core(chip, SIM_AP_CM4).instructions;
+}
+
+/* The CM4 is off and the record names no other application than before. */
+static enum verdict judge_not_started(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    uint8_t row[PROTO_VAULT_HOME_SIZE];
+
+    (void)user;
+    if ((chip->regs.cm4_pwr_ctl & 3U) == 3U || cm4_steps(chip) > lab.cm4_steps) {
+        *ret_why = "the CM4 runs";
+        return VERDICT_BROKEN;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        read_home(chip, i, row);
+        if (is_valid(row) &&
+            memcmp(row + APPLICATION_AT, lab.old_home + APPLICATION_AT, APPLICATION_SIZE) != 0) {
+            *ret_why = "the record names another application";
+            return VERDICT_BROKEN;
+        }
+    }
+    return VERDICT_HELD;
+}
+
 static bool is_asleep(void *user, const struct sim_chip *chip)
 {
     (void)user;
@@ -474,6 +505,32 @@ static bool ask_statement(void *user, struct sim_chip *chip)
     return true;
 }
 
+/* The same program, signed by somebody else. */
+static void setup_unsigned(void)
+{
+    struct signer other;
+
+    signer_init(&other);
+    app_board_program(&lab.app, &other, 0x01000000U);
+    signer_done(&other);
+}
+
+/* Signed as it must be, after a newer one has run. */
+static void setup_old_application(void)
+{
+    app_board_program(&lab.app, &lab.app.signer, 0x02000000U);
+    lab.app.board = lab.board;
+    app_board_run(&lab.app);
+    lab.board = lab.app.board;
+    app_board_program(&lab.app, &lab.app.signer, 0x01000000U);
+    board_power_cycle(&lab.board);
+}
+
+static void run_application(void)
+{
+    board_begin(&lab.board, PROTO_CMD_RUN, NULL, 0);
+}
+
 struct scenario {
     const char *name;
     bool is_blank; /* no identity, no keys */
@@ -497,11 +554,15 @@ static const struct scenario scenarios[] = {
         ask_statement },
     { "lock", false, NULL, setup_lock, judge_lock, is_answered, NULL },
     { "locked-boot", false, setup_locked_boot, NULL, judge_shut, is_asleep, NULL },
+    { "unsigned", false, setup_unsigned, run_application, judge_not_started, is_answered, NULL },
+    { "old-application", false, setup_old_application, run_application, judge_not_started,
+        is_answered, NULL },
     { "loose-boot", true, setup_loose_boot, NULL, judge_shut, is_asleep, NULL },
 };
 
 static const struct scenario *chosen;
 static bool planted;
+static bool compared;
 
 /* Take the second look out of the image: it says yes to everything. */
 static void plant(void)
@@ -527,7 +588,8 @@ static void glitch(void **state)
 {
     struct run_opts opts = {
         .firmware = &lab.firmware,
-        .rarely = { "hash_memory", "bl_random_start", "bl_random_reseed" },
+        .rarely = { "hash_memory", "bl_random_start", "bl_random_reseed", "hash_flash",
+            "multiply_mod", "invert" },
         .poke = chosen->poke,
         .done = chosen->done,
         .judge = chosen->judge,
@@ -535,12 +597,14 @@ static void glitch(void **state)
         .seed = SEED,
         .seconds = planted ? 0 : seconds(),
         .until_broken = planted,
+        .compare_every = compared ? COMPARE_EVERY : 0,
     };
     struct run_counts counts;
 
     (void)state;
     firmware_load(&lab.firmware);
-    board_init(&lab.board);
+    app_board_init(&lab.app);
+    lab.board = lab.app.board;
     if (!chosen->is_blank) {
         board_identify(&lab.board, &lab.statement);
         install(1);
@@ -548,6 +612,7 @@ static void glitch(void **state)
     if (chosen->setup != NULL)
         chosen->setup();
     read_home(lab.board.chip, 0, lab.old_home);
+    lab.cm4_steps = cm4_steps(lab.board.chip);
     if (chosen->begin != NULL)
         chosen->begin();
     if (planted)
@@ -556,7 +621,8 @@ static void glitch(void **state)
     counts = run_scenario(chosen->name, &opts);
     assert_true(counts.done > 0);
     assert_int_equal(counts.broken, planted ? 1 : 0);
-    board_done(&lab.board);
+    lab.app.board = lab.board;
+    app_board_done(&lab.app);
     firmware_done(&lab.firmware);
 }
 
@@ -571,8 +637,9 @@ int main(int argc, char **argv)
             chosen = &scenarios[i];
     }
     planted = argc > 2 && strcmp(argv[2], "planted") == 0;
+    compared = argc > 2 && strcmp(argv[2], "compared") == 0;
     if (chosen == NULL) {
-        print_message("usage: test_glitch SCENARIO [planted]\n");
+        print_message("usage: test_glitch SCENARIO [planted|compared]\n");
         return 2;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
