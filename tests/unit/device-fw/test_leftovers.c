@@ -347,6 +347,60 @@ static void commands_leave_nothing(void **state)
     check_all(&record, "boot after the reset pin");
 }
 
+static unsigned count_in_flash(const struct secret *secret)
+{
+    static const struct {
+        uint32_t address, length;
+    } memories[] = { { 0x10000000U, 0x100000U }, { 0x14000000U, 0x8000U },
+        { 0x16000000U, 0x8000U } };
+
+    static uint8_t flash[0x100000];
+    unsigned found = 0;
+    size_t where = 0;
+
+    for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
+        assert_true(sim_chip_test_read(board.chip, memories[i].address, flash, memories[i].length));
+        found += count_windows(flash, memories[i].length, secret, SIZE_MAX / 2, &where);
+    }
+    return found;
+}
+
+/* A board to be scrapped: nothing of its root keys is left in any memory of the die. */
+static void zeroise_leaves_no_root_key(void **state)
+{
+    static const uint8_t plain[PROTO_ENVELOPE_PLAIN_SIZE];
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+    struct proto_statement statement;
+    struct proto_envelope_header header;
+    struct hunt record;
+
+    (void)state;
+    board_identify(&board, &statement);
+    board_seal(&board, &statement, 1, 0x3C, envelope, receipt_key);
+    ask_and_check(PROTO_CMD_INSTALL, envelope, sizeof(envelope), PROTO_OK, NULL, "install");
+    record = secrets_of_record();
+    assert_int_equal(record.count, 5);
+    for (size_t i = 3; i < record.count; i++)
+        assert_true(count_in_flash(&record.secret[i]) > 0);
+    board_identify(&board, &statement);
+    header = authority_header(&board.authority, &statement, 2);
+    header.purpose = PROTO_PURPOSE_ZEROISE;
+    header.keys = 0;
+    authority_seal(&board.authority, &header, statement.public_key, plain, envelope, receipt_key);
+    ask_and_check(PROTO_CMD_ZEROISE, envelope, sizeof(envelope), PROTO_OK, NULL, "zeroise");
+    record.secret[0] = record.secret[3];
+    record.secret[1] = record.secret[4];
+    record.count = 2;
+    check_sram(&record, "zeroise", false);
+    for (size_t i = 0; i < record.count; i++)
+        assert_int_equal(count_in_flash(&record.secret[i]), 0);
+    board_power_cycle(&board);
+    check_sram(&record, "boot after zeroise", false);
+    for (size_t i = 0; i < record.count; i++)
+        assert_int_equal(count_in_flash(&record.secret[i]), 0);
+}
+
 /* RAM keeps its contents over a reset, and the ROM lets a debugger in before our first instruction.
  */
 static void reset_command_takes_all_along(void **state)
@@ -436,6 +490,7 @@ int main(void)
         TEST(hunter_finds),
         TEST(boot_leaves_nothing),
         TEST(commands_leave_nothing),
+        TEST(zeroise_leaves_no_root_key),
         TEST(reset_command_takes_all_along),
         TEST(fault_leaves_nothing),
     };
