@@ -213,7 +213,7 @@ static void test_record_is_signed_by_this_station(void **state)
     sign(f, &f->station);
     hand_in(f, 422, "record_bad");
     sign(f, &f->room);
-    for (size_t i = 0; f->note[i] != '\0'; i++) {
+    for (size_t i = 0; i < strlen(f->note); i += 3) {
         char before = f->note[i];
         if (before == '\n' || (before & 0x80) != 0) {
             continue; /* another form of text; the parser of notes has its own tests */
