@@ -304,6 +304,21 @@ static enum base_status hpke_dh(void *user, const uint8_t *peer, size_t peer_len
     return base_p256_ecdh(user, peer, ret_dh, err);
 }
 
+enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t digest[32],
+    uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+    size_t length = BASE_P256_SIGNATURE_MAX;
+    bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+              EVP_PKEY_sign(ctx, ret_signature, &length, digest, 32) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    if (!ok)
+        return refused(err, "sign with a P-256 key");
+    *ret_length = length;
+    return BASE_OK;
+}
+
 void base_p256_hpke(const struct base_p256 *key, struct base_hpke_key *ret_key)
 {
     union {

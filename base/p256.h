@@ -63,6 +63,13 @@ BASE_MUST_CHECK
 enum base_status base_p256_ecdh(const struct base_p256 *key,
     const uint8_t peer[BASE_P256_POINT_BYTES], uint8_t ret_x[32], struct base_err *err);
 
+#define BASE_P256_SIGNATURE_MAX 72U /**< DER */
+
+/** ECDSA over a SHA-256 digest, as DER. */
+BASE_MUST_CHECK
+enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t digest[32],
+    uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err);
+
 /** The key as HPKE wants it; borrows @p key. */
 void base_p256_hpke(const struct base_p256 *key, struct base_hpke_key *ret_key);
 

@@ -76,8 +76,8 @@ static void key_id_hex(const uint8_t key[PROTO_PUBLIC_KEY_SIZE], char ret_text[K
     base_hex_encode(digest, PROTO_KEY_ID_SIZE, ret_text);
 }
 
-static enum base_status load_authority(
-    const char *path, uint8_t ret_key[PROTO_PUBLIC_KEY_SIZE], struct base_err *err)
+static enum base_status load_public(const char *name, const char *path,
+    uint8_t ret_key[PROTO_PUBLIC_KEY_SIZE], struct base_err *err)
 {
     struct base_buf buf;
     enum base_status status;
@@ -88,12 +88,11 @@ static enum base_status load_authority(
         status = base_p256_parse_public((const char *)buf.data, buf.length, ret_key, err);
     base_buf_done(&buf);
     if (status != BASE_OK)
-        (void)base_err_prefix(err, "authority key %s: ", path);
+        (void)base_err_prefix(err, "%s key %s: ", name, path);
     return status;
 }
 
-/* "1.2.3" to major << 24 | minor << 16 | patch. */
-static enum base_status parse_version(const char *text, uint32_t *ret_version, struct base_err *err)
+enum base_status image_parse_version(const char *text, uint32_t *ret_version, struct base_err *err)
 {
     unsigned long part[3] = { 0 };
     const char *at = text;
@@ -127,6 +126,7 @@ struct bind_args {
     const char *out;
     const char *authority[2];
     unsigned authority_count;
+    const char *application; /* public key of application images; may be NULL */
     bool lab;
     uint32_t minimum_bootloader;
 };
@@ -136,6 +136,7 @@ static enum base_status parse_bind(
 {
     static const struct option options[] = {
         { "authority", required_argument, NULL, 'a' },
+        { "application-key", required_argument, NULL, 'p' },
         { "lab", no_argument, NULL, 'l' },
         { "min-bootloader", required_argument, NULL, 'm' },
         { NULL, 0, NULL, 0 },
@@ -153,8 +154,10 @@ static enum base_status parse_bind(
                 "an image has room for two authority keys; give --authority once or twice");
         else if (option == 'l')
             ret_args->lab = true;
+        else if (option == 'p')
+            ret_args->application = optarg;
         else if (option == 'm')
-            status = parse_version(optarg, &ret_args->minimum_bootloader, err);
+            status = image_parse_version(optarg, &ret_args->minimum_bootloader, err);
         else
             status = base_err_set(err, BASE_E_ARG, "", 0,
                 "unknown or incomplete option %s; see lpa-image --help", argv[optind - 1]);
@@ -177,9 +180,17 @@ static enum base_status make_binding(
     char wanted[16];
 
     memset(binding->authority_key, 0, sizeof(binding->authority_key));
+    memset(binding->application_key, 0, sizeof(binding->application_key));
+    if (args->application != NULL) {
+        enum base_status status =
+            load_public("application", args->application, binding->application_key, err);
+
+        if (status != BASE_OK)
+            return status;
+    }
     for (unsigned i = 0; i < args->authority_count; i++) {
         enum base_status status =
-            load_authority(args->authority[i], binding->authority_key[i], err);
+            load_public("authority", args->authority[i], binding->authority_key[i], err);
 
         if (status != BASE_OK)
             return status;
@@ -414,12 +425,16 @@ static int run_info(const struct cli_program *program, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static const struct cli_verb verbs[] = {
-        { "bind", "IN OUT --authority FILE [--authority FILE] [--lab] [--min-bootloader VERSION]",
+        { "bind",
+            "IN OUT --authority FILE [--authority FILE] [--application-key FILE] [--lab] "
+            "[--min-bootloader VERSION]",
             run_bind, "put authority keys and flags into an image; prints digest and file" },
         { "info", "FILE [--image-key KEY] [--json]", run_info,
             "show digest, version, binding and signature of an image" },
         { "sign", "IMAGE --key FILE|pkcs11:URI --out SIGNED", image_run_sign,
             "sign a bound image for the boot ROM; prints digest and file" },
+        { "app-sign", "PROGRAM --key FILE --version VERSION --out SIGNED", image_run_app_sign,
+            "make a signed application image for the CM4; prints digest and file" },
         { "key", "--public PEM --out KEY", image_run_key,
             "write the public key in the form that the boot ROM wants" },
         { "secure-hash", "--image-key KEY [--toc1 FILE]", image_run_secure_hash,

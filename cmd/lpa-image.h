@@ -27,6 +27,11 @@ void image_tell(const struct base_buf *buf, const char *path);
 BASE_MUST_CHECK
 enum base_status image_load_key(const char *path, uint8_t *ret_key, struct base_err *err);
 
+/** "1.2.3" to major << 24 | minor << 16 | patch. BASE_E_ARG. */
+BASE_MUST_CHECK
+enum base_status image_parse_version(const char *text, uint32_t *ret_version, struct base_err *err);
+
+int image_run_app_sign(const struct cli_program *program, int argc, char **argv);
 int image_run_sign(const struct cli_program *program, int argc, char **argv);
 int image_run_key(const struct cli_program *program, int argc, char **argv);
 int image_run_secure_hash(const struct cli_program *program, int argc, char **argv);

@@ -28,6 +28,26 @@ openssl ecparam -name prime256v1 -genkey -noout -out "$work/b.key"
 openssl ec -in "$work/b.key" -pubout -outform DER 2>/dev/null | tail -c 65 | od -An -v -tx1 | tr -d ' \n' >"$work/b.hex"
 openssl ecparam -name secp384r1 -genkey -noout 2>/dev/null | openssl ec -pubout -out "$work/other.pem" 2>/dev/null
 
+# Application images.
+head -c 3000 /dev/zero | tr '\0' 'x' >"$work/app"
+expect 2 'app-sign wants' "$tool" app-sign "$work/app" --key "$work/a.key" --out "$work/app.bin"
+chmod 644 "$work/a.key"
+expect 2 '0600' "$tool" app-sign "$work/app" --key "$work/a.key" --version 1.2.3 --out "$work/app.bin"
+chmod 600 "$work/a.key"
+expect 2 'no version' "$tool" app-sign "$work/app" --key "$work/a.key" --version 1.2 --out "$work/app.bin"
+: >"$work/empty"
+expect 5 'vector table' "$tool" app-sign "$work/empty" --key "$work/a.key" --version 1.2.3 --out "$work/app.bin"
+expect 0 'app.bin' "$tool" app-sign "$work/app" --key "$work/a.key" --version 1.2.3 --out "$work/app.bin"
+# OpenSSL agrees with digest and signature: entries behind 1024 + 3000 bytes, each with a head of four.
+head -c 4024 "$work/app.bin" >"$work/covered"
+openssl dgst -sha256 -binary "$work/covered" >"$work/digest"
+dd if="$work/app.bin" bs=1 skip=4032 count=32 2>/dev/null | cmp - "$work/digest" || failures=$((failures + 1))
+dd if="$work/app.bin" bs=1 skip=4104 2>/dev/null >"$work/signature"
+openssl dgst -sha256 -verify "$work/a.pem" -signature "$work/signature" "$work/covered" >/dev/null ||
+    { echo "OpenSSL refuses the application's signature"; failures=$((failures + 1)); }
+expect 0 'bound.bin' "$tool" bind "$image" "$work/bound.bin" --authority "$work/a.pem" --application-key "$work/a.pem"
+expect 2 'application key' "$tool" bind "$image" "$work/out.bin" --authority "$work/a.pem" --application-key "$work/other.pem"
+
 expect 2 'did you mean "bind"' "$tool" bnd
 expect 2 'authority' "$tool" bind "$image" "$work/out.bin"
 expect 2 'IN, OUT' "$tool" bind "$image" --authority "$work/a.pem"
