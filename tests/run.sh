@@ -4,8 +4,8 @@
 #
 #   tests/run.sh              gcc build, all test suites, house rules               (< 10 minutes on two cores)
 #   tests/run.sh --all        also clang, sanitizers, valgrind, man pages, programs against their man pages, device image
-#                             report, branch coverage of the device's core, fuzz targets, a slice of the models
-#                             (< 45 minutes)
+#                             report, branch coverage of the device's core, frama-c's Eva, fuzz targets, the models'
+#                             slice (< 45 minutes)
 #   tests/run.sh --soak       everything, exhaustive harnesses without a time limit (hours)
 #   --seconds N               time for each exhaustive harness and fuzz target (LPA_SECONDS; 0 = no limit)
 #   --no-install              neither install packages nor fetch sources
@@ -174,6 +174,11 @@ part_coverage() {
         lines coverage python3 tests/coverage/coverage.py build-coverage
 }
 
+part_eva() {
+    have frama-c eva || return
+    lines eva python3 tests/eva/eva.py
+}
+
 part_fuzz() {
     have clang fuzz || return
     # run.py builds the targets alone, not the whole tree.
@@ -201,7 +206,7 @@ main() {
         scripts/fetch-bearssl.sh || exit 2
     fi
     parts="gcc style"
-    [ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device coverage fuzz model"
+    [ "$mode" = plain ] || parts="gcc style clang sanitizers valgrind man device coverage eva fuzz model"
     for part in $parts; do
         started=$SECONDS
         wanted "$part" || continue

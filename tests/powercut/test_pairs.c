@@ -23,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "device-fw/services/core.h"
 #include "tests/unit/device-fw/station.h"
 
 #define SEEDS          12U
@@ -81,8 +82,22 @@ static bool boot(void)
     return true;
 }
 
+/* No mailbox command: the application's service counts an uplink. */
+#define COMMAND_UPLINK 0U
+#define UPLINK         1000U
+
+static enum proto_status count_uplink(void)
+{
+    static struct svc svc;
+
+    svc_start(&svc, &station.device);
+    return svc_reserve(&svc, SVC_FCNT_UP, UPLINK) == SVC_OK ? PROTO_OK : PROTO_FLASH_FAILED;
+}
+
 static enum proto_status ask(struct bl_answer *ret_answer)
 {
+    if (scene.command == COMMAND_UPLINK)
+        return count_uplink();
     return station_ask(&station, scene.command, scene.payload, scene.length, ret_answer);
 }
 
@@ -413,6 +428,16 @@ static void join_counter(void **state)
     cut_everywhere("join counter");
 }
 
+static void uplink_counter(void **state)
+{
+    struct proto_statement statement;
+
+    (void)state;
+    install_first(&statement);
+    begin_scene(COMMAND_UPLINK, PROTO_OK);
+    cut_everywhere("uplink counter");
+}
+
 /* ---- frame ---- */
 
 static int setup(void **state)
@@ -442,6 +467,7 @@ int main(void)
         cmocka_unit_test(zeroise),
         cmocka_unit_test(lock),
         cmocka_unit_test(join_counter),
+        cmocka_unit_test(uplink_counter),
     };
     int failed = cmocka_run_group_tests(tests, setup, teardown);
 

@@ -57,6 +57,17 @@ static void hello_is_right(void **state)
     assert_true(board.image.length <= PROTO_IMAGE_MAX_SIZE);
 }
 
+/* One command, its cycles printed. */
+static uint32_t ask_and_print(const char *name, uint32_t command, const uint8_t *payload,
+    size_t length, uint8_t ret_answer[PROTO_MAILBOX_PAYLOAD_SIZE], size_t *ret_length)
+{
+    int64_t start = board_cycles(&board);
+    uint32_t status = board_ask(&board, command, payload, length, ret_answer, ret_length);
+
+    print_message("%s: %lld cycles\n", name, (long long)(board_cycles(&board) - start));
+    return status;
+}
+
 static void install(const struct proto_statement *statement, uint32_t key_version)
 {
     uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
@@ -68,11 +79,12 @@ static void install(const struct proto_statement *statement, uint32_t key_versio
 
     board_seal(&board, statement, key_version, 0x5A, envelope, receipt_key);
     assert_int_equal(
-        board_ask(&board, PROTO_CMD_INSTALL, envelope, sizeof(envelope), answer, &length),
+        ask_and_print("install", PROTO_CMD_INSTALL, envelope, sizeof(envelope), answer, &length),
         PROTO_OK);
     assert_int_equal(length, PROTO_RECEIPT_SIZE);
     authority_check_receipt(receipt_key, envelope, answer, &receipt);
-    assert_int_equal(board_ask(&board, PROTO_CMD_RECEIPT, NULL, 0, again, &length), PROTO_OK);
+    assert_int_equal(
+        ask_and_print("receipt", PROTO_CMD_RECEIPT, NULL, 0, again, &length), PROTO_OK);
     assert_memory_equal(again, answer, PROTO_RECEIPT_SIZE);
 }
 
@@ -84,7 +96,8 @@ static void check_self_test(uint16_t dev_nonce)
     size_t length = 0;
 
     memset(key, 0x5A, sizeof(key));
-    assert_int_equal(board_ask(&board, PROTO_CMD_SELF_TEST, NULL, 0, answer, &length), PROTO_OK);
+    assert_int_equal(
+        ask_and_print("join-request", PROTO_CMD_SELF_TEST, NULL, 0, answer, &length), PROTO_OK);
     assert_int_equal(length, PROTO_JOIN_REQUEST_SIZE);
     assert_int_equal(answer[17] | answer[18] << 8, dev_nonce);
     assert_int_equal(base_cmac_aes128(key, answer, 19, mac, NULL), BASE_OK);
@@ -196,22 +209,48 @@ static void reset_command_resets(void **state)
     assert_int_equal(board_hello(&board).health, PROTO_OK);
 }
 
-static void stuck_noise_is_noticed(void **state)
+static void check_no_key(void)
 {
     uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
     size_t length = 0;
 
-    (void)state;
-    for (uint32_t fault = SIM_TRNG_STUCK; fault <= SIM_TRNG_PERIOD; fault++) {
-        sim_chip_test_trng_fault(
-            board.chip, (enum sim_trng_fault)fault, fault == SIM_TRNG_BIASED ? 900 : 1);
-        board_power_cycle(&board);
-        assert_int_equal(board_hello(&board).health, PROTO_TRNG_FAILED);
-        assert_int_equal(board_ask(&board, PROTO_CMD_STATEMENT, board.authority.key_id,
-                             PROTO_KEY_ID_SIZE, answer, &length),
-            PROTO_TRNG_FAILED);
-    }
+    assert_int_equal(board_ask(&board, PROTO_CMD_STATEMENT, board.authority.key_id,
+                         PROTO_KEY_ID_SIZE, answer, &length),
+        PROTO_TRNG_FAILED);
+    assert_int_equal(length, 0);
+    assert_int_equal(board_hello(&board).health, PROTO_TRNG_FAILED);
     assert_int_equal(sim_chip_row_erases(board.chip, PROTO_VAULT_HOME_0), 0);
+}
+
+/* A source that is bad from the start, and one that goes bad after the start-up tests. */
+static void bad_noise_makes_no_key(void **state)
+{
+    static const struct {
+        enum sim_trng_fault fault;
+        uint32_t parameter;
+    } cases[] = {
+        { SIM_TRNG_STUCK, 0 },
+        { SIM_TRNG_STUCK, 1 },
+        { SIM_TRNG_BIASED, 100 },
+        { SIM_TRNG_BIASED, 900 },
+        { SIM_TRNG_PERIOD, 1 },
+        { SIM_TRNG_PERIOD, 3 },
+        { SIM_TRNG_PERIOD, 17 },
+        { SIM_TRNG_PERIOD, 32 },
+        { SIM_TRNG_PERIOD, 33 },
+        { SIM_TRNG_PERIOD, 64 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sim_chip_test_trng_fault(board.chip, SIM_TRNG_GOOD, 0);
+        board_power_cycle(&board);
+        assert_int_equal(board_hello(&board).health, PROTO_OK);
+        sim_chip_test_trng_fault(board.chip, cases[i].fault, cases[i].parameter);
+        check_no_key();
+        board_power_cycle(&board);
+        check_no_key();
+    }
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -222,7 +261,7 @@ int main(void)
         TEST(hello_is_right),
         TEST(life_within_its_budget),
         TEST(reset_command_resets),
-        TEST(stuck_noise_is_noticed),
+        TEST(bad_noise_makes_no_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
