@@ -27,6 +27,9 @@ enum {
     OPT_IMAGE_KEY,
     OPT_PROBE,
     OPT_REASON,
+    OPT_STATEMENT,
+    OPT_RECEIPT,
+    OPT_OUT,
     OPT_BATCH,
     OPT_JSON,
     OPT_SELF_TEST,
@@ -49,6 +52,9 @@ static const struct option options[] = {
     { "image-key", required_argument, NULL, OPT_IMAGE_KEY },
     { "probe", required_argument, NULL, OPT_PROBE },
     { "reason", required_argument, NULL, OPT_REASON },
+    { "statement", required_argument, NULL, OPT_STATEMENT },
+    { "receipt", required_argument, NULL, OPT_RECEIPT },
+    { "out", required_argument, NULL, OPT_OUT },
     { "batch", no_argument, NULL, OPT_BATCH },
     { "json", no_argument, NULL, OPT_JSON },
     { "self-test", no_argument, NULL, OPT_SELF_TEST },
@@ -147,6 +153,9 @@ static enum base_status take_option(
         { OPT_IMAGE, &args->image },
         { OPT_IMAGE_KEY, &args->image_key },
         { OPT_REASON, &args->reason },
+        { OPT_STATEMENT, &args->statement },
+        { OPT_RECEIPT, &args->receipt },
+        { OPT_OUT, &args->out },
     };
 
     if (option == OPT_TOTP_FD) {
@@ -368,9 +377,10 @@ static const struct cli_verb verbs[] = {
         "[--json] [--self-test] [--dry-run] [-v]",
         prov_run, "provision boards of a lot, one site per probe" },
     { "unit",
-        "(show | scrap | settle) CHIP --dir DIR [--lot LOT] [--reason TEXT] [--probe URL] [--yes] "
-        "[--json]",
-        prov_unit, "show what is known of one unit, retire its open grant, or settle its lock" },
+        "(show | scrap | settle | envelope | receipt) CHIP --dir DIR [--lot LOT] [--reason TEXT] "
+        "[--probe URL] [--yes] [--statement FILE] [--out FILE] [--receipt FILE] [--json]",
+        prov_unit,
+        "show one unit, retire its grant, settle its lock, carry its messages as files" },
     { "status", "--dir DIR [--lot LOT] [--rebuild] [--json]", prov_status,
         "what this station has done and still owes; rebuild a damaged journal from the KMS" },
     { "doctor", "--dir DIR [--probe URL ...] [--json]", prov_doctor,

@@ -19,6 +19,7 @@
 struct prov_args {
     const char *dir, *name, *kms, *ca, *cert, *tester, *totp_command, *lot, *image, *image_key,
         *reason;
+    const char *statement, *receipt, *out; /**< files of unit envelope and receipt */
     const char *probes[PROV_PROBES_MAX];
     size_t probe_count;
     int totp_fd; /**< -1 = none */

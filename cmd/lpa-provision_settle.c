@@ -11,13 +11,9 @@
 
 struct settling {
     struct prov_unit_verb *v;
-    struct auth_lot lot;
-    struct auth_kms_keys keys;
+    struct prov_unit_io at;
     struct lpa_image image; /**< none: the board is only looked at */
     struct lpa_device *device;
-    struct lpa_kms_pool *pool;
-    struct lpa_link link;
-    struct lpa_job_io io;
     struct lpa_permit permit;
 };
 
@@ -34,41 +30,49 @@ static enum base_status check_row(const struct prov_unit_verb *v, struct base_er
     return BASE_OK;
 }
 
-static enum base_status fetch(struct settling *s, struct base_err *err)
+enum base_status prov_unit_open(
+    struct prov_unit_verb *v, const char *lot, struct prov_unit_io *at, struct base_err *err)
 {
-    struct prov_app *app = &s->v->app;
+    struct prov_app *app = &v->app;
     enum base_status status = prov_open_session(app, err);
     if (status == BASE_OK) {
         status = prov_open_kms(app, false, err);
     }
     if (status == BASE_OK) {
-        status = auth_kms_get_lot(app->kms, &app->session, s->v->search.newest.lot, &s->lot, err);
+        status = auth_kms_get_lot(app->kms, &app->session, lot, &at->lot, err);
     }
     if (status == BASE_OK) {
-        status = auth_kms_get_keys(app->kms, &s->keys, err);
+        status = auth_kms_get_keys(app->kms, &at->keys, err);
     }
-    s->link = (struct lpa_link){
-        .session = &app->session, .lot = &s->lot, .kms_vkey = s->keys.log_vkey, .clock = app->clock
-    };
-    return status == BASE_OK ? lpa_link_permit(&s->link, app->kms, s->v->chip_id, &s->permit, err)
-                             : status;
+    if (status == BASE_OK) {
+        status = prov_open_audit(app, err);
+    }
+    if (status == BASE_OK) {
+        status = lpa_kms_pool_new(app->kms, prov_open_client, app, &at->pool, err);
+    }
+    at->link = (struct lpa_link){ .pool = at->pool,
+        .session = &app->session,
+        .lot = &at->lot,
+        .audit = app->audit,
+        .kms_vkey = at->keys.log_vkey,
+        .clock = app->clock };
+    at->io = (struct lpa_job_io){ &lpa_device_job_ops, NULL, &lpa_link_kms_ops, &at->link,
+        &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &at->link, app->clock, &app->log };
+    return status;
 }
 
-static enum base_status open_all(struct settling *s, struct base_err *err)
+static enum base_status fetch(struct settling *s, struct base_err *err)
 {
     struct prov_app *app = &s->v->app;
-    enum base_status status = prov_open_audit(app, err);
+    enum base_status status = prov_unit_open(s->v, s->v->search.newest.lot, &s->at, err);
     if (status == BASE_OK) {
-        status = lpa_kms_pool_new(app->kms, prov_open_client, app, &s->pool, err);
+        status = lpa_link_permit(&s->at.link, app->kms, s->v->chip_id, &s->permit, err);
     }
     if (status == BASE_OK) {
         status =
             lpa_device_new(s->v->args.probes[0], &s->image, app->clock, &app->log, &s->device, err);
     }
-    s->link.pool = s->pool;
-    s->link.audit = app->audit;
-    s->io = (struct lpa_job_io){ &lpa_device_job_ops, s->device, &lpa_link_kms_ops, &s->link,
-        &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &s->link, app->clock, &app->log };
+    s->at.io.device_user = s->device;
     return status;
 }
 
@@ -113,13 +117,10 @@ enum base_status prov_unit_settle(struct prov_unit_verb *v, struct base_err *err
         status = ask(&s, err);
     }
     if (status == BASE_OK) {
-        status = open_all(&s, err);
-    }
-    if (status == BASE_OK) {
-        status = lpa_job_settle_by_label(&s.io, &s.permit, &v->search.newest, err);
+        status = lpa_job_settle_by_label(&s.at.io, &s.permit, &v->search.newest, err);
     }
     lpa_device_free(s.device);
-    lpa_kms_pool_free(s.pool);
+    lpa_kms_pool_free(s.at.pool);
     if (status == BASE_OK) {
         prov_cosign(&v->app);
         status = show(&s, err);

@@ -253,6 +253,8 @@ static const struct {
     { "show", "lot", show_unit },
     { "scrap", "lot reason yes", scrap_unit },
     { "settle", "lot probe yes", prov_unit_settle },
+    { "envelope", "lot statement out", prov_unit_envelope },
+    { "receipt", "lot receipt", prov_unit_receipt },
 };
 
 /* The word comes before its options are known, so it is looked for first. */
@@ -278,8 +280,8 @@ int prov_unit(const struct cli_program *program, int argc, char **argv)
     bool named =
         verb >= 0 && v.args.word_count == 2 && strcmp(v.args.words[0], verbs[verb].word) == 0;
     if (status == BASE_OK && !named) {
-        status = base_err_set(
-            &err, BASE_E_ARG, "option", 0, "unit wants show CHIP, scrap CHIP or settle CHIP");
+        status = base_err_set(&err, BASE_E_ARG, "option", 0,
+            "unit wants show, scrap, settle, envelope or receipt, and a CHIP");
     }
     if (status == BASE_OK && v.args.lot != NULL && !lpa_name_is_good(v.args.lot)) {
         status = base_err_set(&err, BASE_E_ARG, "option", 0, "that is not the name of a lot");

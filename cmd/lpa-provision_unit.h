@@ -31,6 +31,24 @@ BASE_MUST_CHECK
 enum base_status prov_unit_ask(
     const struct prov_unit_verb *v, const char *question, struct base_err *err);
 
+/** What a verb needs that acts on a unit: session, KMS, lot and log. */
+struct prov_unit_io {
+    struct auth_lot lot;
+    struct auth_kms_keys keys;
+    struct lpa_kms_pool *pool; /**< the caller frees it */
+    struct lpa_link link;
+    struct lpa_job_io io; /**< without a device */
+};
+
+/** The journal must be open. @p at must stay where it is. */
+BASE_MUST_CHECK
+enum base_status prov_unit_open(
+    struct prov_unit_verb *v, const char *lot, struct prov_unit_io *at, struct base_err *err);
+
+BASE_MUST_CHECK
+enum base_status prov_unit_envelope(struct prov_unit_verb *v, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status prov_unit_receipt(struct prov_unit_verb *v, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status prov_unit_settle(struct prov_unit_verb *v, struct base_err *err);
 

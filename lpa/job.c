@@ -319,6 +319,18 @@ bool lpa_job_owes(const struct lpa_unit *unit)
     return receipt || lpa_job_owes_lock(unit);
 }
 
+/* A locked unit that got new keys is still locked; one whose keys were taken off holds none. */
+static enum lpa_state confirmed_state(const struct lpa_unit *unit)
+{
+    struct proto_receipt receipt;
+    bool good = proto_receipt_decode(unit->receipt, unit->receipt_length, &receipt) == PROTO_OK;
+    if (good && receipt.purpose == PROTO_PURPOSE_ZEROISE) {
+        return LPA_STATE_ZEROISED;
+    }
+    bool locked = unit->lock == LPA_LOCK_DONE || unit->lock == LPA_LOCK_SETTLED;
+    return locked ? LPA_STATE_LOCKED : LPA_STATE_CONFIRMED;
+}
+
 enum base_status lpa_job_settle(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
 {
@@ -342,7 +354,7 @@ enum base_status lpa_job_settle(
         .grant_id = unit->grant_id,
         .key_version = unit->key_version };
     if (status == BASE_OK) {
-        unit->state = LPA_STATE_CONFIRMED;
+        unit->state = confirmed_state(unit);
         memcpy(unit->dev_eui, confirmation.dev_eui, sizeof(unit->dev_eui));
         event.dev_eui = unit->dev_eui;
         event.result = "ok";

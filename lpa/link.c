@@ -72,12 +72,19 @@ enum base_status lpa_link_permit(const struct lpa_link *link, struct auth_kms *k
     char note[AUTH_NOTE_MAX];
     struct auth_permit permit;
     struct lpa_permit minted;
+    struct base_err cause = { 0 };
     enum base_status status =
-        auth_kms_permit(kms, link->session, link->lot->id, chip_id, note, err);
-    if (status == BASE_OK) {
-        status =
-            auth_permit_parse(note, strlen(note), link->kms_vkey, kms_time_us(link), &permit, err);
+        auth_kms_permit(kms, link->session, link->lot->id, chip_id, note, &cause);
+    if (status != BASE_OK) {
+        /* None, revoked or over: what is missing is leave, not a thing. */
+        bool none = strcmp(cause.code, "permit_missing") == 0;
+        cause.status = none ? BASE_E_DENIED : cause.status;
+        if (err != NULL && err->status == BASE_OK) {
+            *err = cause;
+        }
+        return cause.status;
     }
+    status = auth_permit_parse(note, strlen(note), link->kms_vkey, kms_time_us(link), &permit, err);
     if (status == BASE_OK) {
         status = lpa_permit_mint(&permit, link->lot, link->local, kms_time_us(link), &minted, err);
     }

@@ -263,6 +263,7 @@ class Board:
         self.uid = f"51a0000000c0{number:04x}"
         self.port = 0
         self.process = None
+        self.probe = tuple(option for option in options if option in ("--kitprog3", "--miniprog4"))
         self.power(*options)
 
     @property
@@ -274,8 +275,8 @@ class Board:
         if os.path.exists(port_file):
             os.unlink(port_file)
         self.process = self.lab.start(program("lpa-sim"), "serve", "--listen", f"127.0.0.1:{self.port}",
-                                      "--port-file", port_file, "--board", self.file, "--uid", self.uid,
-                                      *[str(option) for option in options])
+                                      "--port-file", port_file, "--board", self.file, "--uid", self.uid, *self.probe,
+                                      *[str(option) for option in options if option not in self.probe])
         self.port = int(self.lab.wait_file(port_file, self.process))
 
     def off(self):

@@ -54,6 +54,52 @@ static void test_a_personalised_board_is_left_alone(void **state)
     assert_int_equal(job.unit.state, LPA_STATE_PERSONALISED);
 }
 
+/* A locked board gets new keys through its application: statement, envelope and receipt as bytes.
+ */
+static void test_an_order_reaches_a_locked_board(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    struct base_err err = { 0 };
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+    uint32_t answer = 0;
+    factory_init_attested(&f, 9);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(factory_run(&f, &provision, &job), LPA_JOB_PASS);
+    f.rework[0] = true;
+    f.chips[0].dark = f.chips[0].locked = false; /* its key service speaks with the application */
+    assert_int_equal(f.io.device->statement(&f, f.lot.authority_key_id, statement, NULL), BASE_OK);
+    const struct lpa_job_opts opts = { .lot = &f.lot, .site = "file" };
+    lpa_job_init(&job, &f.io, &opts);
+    if (lpa_job_ask_by_statement(&job, statement, &err) != BASE_OK) {
+        fail_msg("%s", err.message);
+    }
+    assert_int_equal(job.grant.work, AUTH_WORK_REWORK);
+    assert_false(f.asked_without_intent);
+    assert_int_equal(f.io.device->install(
+                         &f, job.grant.envelope, job.grant.envelope_length, &answer, receipt, NULL),
+        BASE_OK);
+    assert_int_equal(answer, PROTO_OK);
+    lpa_job_done(&job);
+    f.chips[0].dark = f.chips[0].locked = true;
+    struct lpa_unit row = f.rows[0];
+    row.chip_id[0] ^= 1;
+    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, NULL), BASE_E_VERIFY);
+    row = f.rows[0];
+    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, &err), BASE_OK);
+    assert_int_equal(f.rows[0].state, LPA_STATE_LOCKED);
+    assert_int_equal(f.rows[0].key_version, 2);
+    assert_int_equal(f.grants[0].state, GRANT_SUPERSEDED);
+    assert_int_equal(f.grants[1].state, GRANT_CONFIRMED);
+    receipt[0] = 0;
+    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, NULL), BASE_E_PROTO);
+    statement[0] = 0;
+    lpa_job_init(&job, &f.io, &opts);
+    assert_int_equal(lpa_job_ask_by_statement(&job, statement, NULL), BASE_E_PROTO);
+}
+
 static void expect_stop(
     struct factory *f, const struct lpa_job_opts *opts, const char *code, enum lpa_step_id step)
 {
@@ -253,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_blank_board_goes_the_whole_way),
         cmocka_unit_test(test_a_personalised_board_is_left_alone),
+        cmocka_unit_test(test_an_order_reaches_a_locked_board),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_fuse_when_the_log_refuses),
         cmocka_unit_test(test_every_single_fault_at_every_call),
