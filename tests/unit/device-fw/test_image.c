@@ -30,6 +30,7 @@ static void decode_refuses_bad_bytes(void **state)
         enum proto_status status;
     } cases[] = {
         { 0, 1, PROTO_BAD_LENGTH },
+        { 2, 1, PROTO_BAD_LENGTH },
         { 4, 2, PROTO_BAD_FIELD },
         { 12, 2, PROTO_BAD_FIELD },
         { 16, 0, PROTO_BAD_FIELD },

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "device-fw/bootloader/guard.h"
+#include "device-fw/bootloader/hardened.h"
 #include "tests/unit/device-fw/station.h"
 
 static struct station station;
@@ -172,6 +173,31 @@ static void commits_that_do_not_fit_are_refused(void **state)
     assert_int_equal(identify(), PROTO_OK);
 }
 
+/* The first bytes of either home say that a board is locked, whatever the rest has become. */
+static void either_home_shows_the_lock(void **state)
+{
+    struct proto_statement statement;
+    struct bl_answer answer;
+
+    (void)state;
+    assert_int_equal(bl_vault_shows_lock(), BL_NO);
+    station_identify(&station, &authority[0], &statement);
+    assert_int_equal(station_install(&station, &authority[0], &statement, 1), PROTO_OK);
+    assert_int_equal(bl_vault_shows_lock(), BL_NO);
+    assert_int_equal(station_ask(&station, PROTO_CMD_LOCK, "", 0, &answer), PROTO_OK);
+    assert_int_equal(bl_vault_shows_lock(), BL_YES);
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t row[PROTO_VAULT_HOME_SIZE];
+
+        memcpy(row, chip.home[i], sizeof(row));
+        memset(chip.home[i], 0, sizeof(row));
+        assert_int_equal(bl_vault_shows_lock(), BL_YES);
+        memcpy(chip.home[i], row, sizeof(row));
+    }
+    memset(chip.home, 0, sizeof(chip.home));
+    assert_int_equal(bl_vault_shows_lock(), BL_NO);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -184,6 +210,7 @@ int main(void)
         TEST(damaged_envelope_of_the_application_is_refused),
         TEST(changed_flash_is_noticed),
         TEST(commits_that_do_not_fit_are_refused),
+        TEST(either_home_shows_the_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
