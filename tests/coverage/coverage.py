@@ -18,7 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 FILES = ("device-fw/protocol/*.c", "device-fw/bootloader/vault.c", "device-fw/bootloader/record.c",
          "device-fw/bootloader/envelope.c", "device-fw/bootloader/lock.c")
-TESTS = ("messages", "binding", "image", "crypto", "device", "health", "lifecycle", "port", "rare", "registers", "vault")
+TESTS = ("messages", "application", "binding", "image", "crypto", "device", "health", "lifecycle", "port", "rare",
+         "registers", "vault")
 
 
 def build_and_run(build):
