@@ -257,10 +257,10 @@ class Lab:
 class Board:
     """One simulated chip whose flash and fuses live in a file, behind a CMSIS-DAP probe on a TCP port."""
 
-    def __init__(self, lab, number, options=()):
+    def __init__(self, lab, number, options=(), uid=None):
         self.lab, self.number = lab, number
         self.file = lab.path(f"board{number}.state")
-        self.uid = f"51a0000000c0{number:04x}"
+        self.uid = uid or f"51a0000000c0{number:04x}"
         self.port = 0
         self.process = None
         self.probe = tuple(option for option in options if option in ("--kitprog3", "--miniprog4"))

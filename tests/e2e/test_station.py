@@ -16,7 +16,7 @@ import sys
 import time
 
 from lab import (EXIT_AUDIT, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_UNIT, EXIT_USAGE, EXIT_VERIFY,
-                 Relay, expect, program, run_cases, units_of)
+                 Board, expect, program, run_cases, units_of)
 
 
 def summary_of(result):
@@ -242,20 +242,25 @@ class Line:
         board.off()
 
     def same_board(self):
-        """Two probe URLs that lead to one board are one good unit, whichever site comes first."""
+        """One chip id at two sites is one good unit, whichever site comes first. (One simulated board serves one probe, so
+        there are two that say the same.)"""
         board = self.board()
+        self.boards += 1
+        boards = [board, Board(self.lab, self.boards, uid=board.uid)]
         for state in ("blank", "finished"):
-            relays = [Relay(board.port) for _ in range(2)]
-            result = self.lab.provision(self.station, "TOFU", [f"tcp:127.0.0.1:{relay.port}" for relay in relays],
-                                        check=EXIT_TARGET)
-            for relay in relays:
-                relay.close()
+            result = self.lab.provision(self.station, "TOFU", boards, check=EXIT_TARGET)
             good = [unit for unit in units_of(result) if unit["result"] == "PASS"]
             bad = [unit for unit in units_of(result) if unit.get("code") == "same_board"]
             expect(len(good) == 1 and len(bad) == 1, f"a {state} board counts once: {result}")
             expect(f"site {good[0]['site_number']}" in bad[0]["message"], f"the other site is named: {bad}")
             expect(summary_of(result)["passed"] == 1, f"a {state} board counts once: {result}")
-        board.off()
+            for each in boards:
+                each.off()
+            if state == "blank":
+                done, other = boards if good[0]["site"] == boards[0].url else reversed(boards)
+                shutil.copyfile(done.file, other.file)
+                for each in boards:
+                    each.power()
 
     def bad_config(self):
         copy = self.lab.path("bad-config")
