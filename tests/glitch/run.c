@@ -19,6 +19,7 @@
 #define EXTRA_CALLS     64U       /* of primitives */
 #define PRIMITIVE_STEPS 20000000U /* of one primitive */
 #define RETURN_PS       (2000000U * SIM_PS_PER_US)
+#define VICTIM_PS       (10000000U * SIM_PS_PER_US)
 #define FAULT_FUNCTION  "bl_fault_end"
 
 static const char *const kind_names[KIND_COUNT] = { "instruction skipped", "branch inverted",
@@ -32,8 +33,9 @@ struct run {
     struct run_counts kinds[KIND_COUNT];
     uint32_t fault_at;
     uint32_t fault_size;
-    bool poked; /* this victim */
-    bool plain; /* without shortcuts */
+    bool poked;        /* this victim */
+    uint64_t until_ps; /* no victim runs longer, even one that executes nothing */
+    bool plain;        /* without shortcuts */
     uint64_t compared;
     uint32_t resets; /* of the start */
 };
@@ -55,6 +57,8 @@ static enum ending look(struct run *run, unsigned *idle)
         return ENDING_DONE;
     if (core.locked_up || core.pc - run->fault_at < run->fault_size ||
         sim_chip_reset_count(run->victim) != run->resets || !sim_chip_powered(run->victim))
+        return ENDING_STUCK;
+    if (sim_chip_time_ps(run->victim) > run->until_ps)
         return ENDING_STUCK;
     *idle = core.sleeping ? *idle + 1 : 0;
     return *idle > IDLE_WINDOWS ? ENDING_STUCK : ENDING_GOES_ON;
@@ -179,6 +183,7 @@ static void report(
 static enum ending disturb(struct run *run, const struct point *point)
 {
     sim_chip_test_copy(run->victim, run->leader);
+    run->until_ps = sim_chip_time_ps(run->victim) + VICTIM_PS;
     run->poked = point->at >= run->golden.poked_at;
     return finish(run, strike(run, point));
 }
