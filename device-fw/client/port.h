@@ -4,8 +4,8 @@
 
 /**
  * @file
- * How the client's messages get to the gate: port_cm4.c on the CM4, port_layer.c in a context of
- * its own on the CM0+. A product links one of them.
+ * How the client's messages get to the gate: port_cm4.c on the CM4. A stack on the CM0+ would bring
+ * another one.
  */
 
 #include "device-fw/services/message.h"

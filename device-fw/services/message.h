@@ -29,7 +29,8 @@
 #define SVC_SHARED_BASE 0x08018000U
 #define SVC_SHARED_END  0x08040000U
 
-/** Memory of a caller on the CM0+ itself: a context of its own, closed to the CM4. */
+/** Kept for a caller on the CM0+ itself, in a context of its own. No program runs there yet, and
+ * the protection units do not close it to the CM4: nothing secret may lie in it. */
 #define SVC_LAYER_BASE 0x08040000U
 #define SVC_LAYER_END  0x08047000U
 

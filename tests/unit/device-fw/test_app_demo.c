@@ -86,7 +86,7 @@ static void talks_as_1_1(void **state)
     talks_as(PROTO_LORAWAN_1_1);
 }
 
-/* The board is locked: rework and zeroise come through the application. */
+/* The mailbox is closed: rework and zeroise come through the application. */
 static void takes_envelopes(void **state)
 {
     uint8_t bytes[NETWORK_FRAME_MAX];
