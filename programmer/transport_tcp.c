@@ -22,12 +22,13 @@
 #define CONNECT_TIMEOUT_US 3000000
 #define DAP_INVALID        0xFFU
 #define TURNED_TEXT_SIZE   121U
+#define BUFFER_SIZE        (4U * (HEADER_SIZE + PRG_PACKET_MAX))
 
 struct tcp {
     int fd;
     const struct base_clock *clock;
-    uint8_t buffer[HEADER_SIZE + PRG_PACKET_MAX];
-    size_t have; /* bytes of the next packet that came so far */
+    uint8_t buffer[BUFFER_SIZE];
+    size_t have; /* bytes that came and were not collected, the next packet's first */
 };
 
 struct endpoint {
@@ -228,10 +229,10 @@ static enum base_status packet_need(const struct tcp *tcp, size_t *ret_need, str
     return BASE_OK;
 }
 
-static enum base_status receive_some(
-    struct tcp *tcp, size_t need, int64_t deadline_us, struct base_err *err)
+/* Take all that has come: a packet with its header, or several, for one system call. */
+static enum base_status receive_some(struct tcp *tcp, int64_t deadline_us, struct base_err *err)
 {
-    ssize_t got = recv(tcp->fd, tcp->buffer + tcp->have, need - tcp->have, 0);
+    ssize_t got = recv(tcp->fd, tcp->buffer + tcp->have, sizeof(tcp->buffer) - tcp->have, 0);
     if (got > 0) {
         tcp->have += (size_t)got;
         return BASE_OK;
@@ -263,37 +264,42 @@ static enum base_status turned_away(const uint8_t *text, size_t length, struct b
         err, BASE_E_BUSY, "probe", 0, "the probe turns this program away: %s", safe);
 }
 
-static enum base_status tcp_collect(void *state, int64_t timeout_us, size_t size,
+static enum base_status hand_out(const uint8_t *packet, size_t length, size_t size,
     uint8_t *ret_packet, size_t *ret_length, struct base_err *err)
 {
-    struct tcp *tcp = state;
-    int64_t deadline_us = base_clock_mono_us(tcp->clock) + timeout_us;
-    for (;;) {
-        size_t need = 0;
-        enum base_status status = packet_need(tcp, &need, err);
-        if (status != BASE_OK) {
-            return status;
-        }
-        if (tcp->have >= HEADER_SIZE && tcp->have == need) {
-            break;
-        }
-        status = receive_some(tcp, need, deadline_us, err);
-        if (status != BASE_OK) {
-            return status;
-        }
-    }
-    size_t length = tcp->have - HEADER_SIZE;
-    tcp->have = 0;
-    if (length > 1 && tcp->buffer[HEADER_SIZE] == DAP_INVALID) {
-        return turned_away(tcp->buffer + HEADER_SIZE + 1, length - 1, err);
+    if (length > 1 && packet[0] == DAP_INVALID) {
+        return turned_away(packet + 1, length - 1, err);
     }
     if (length > size) {
         return base_err_set(err, BASE_E_PROTO, "probe", (int64_t)length,
             "the probe sent a packet of %zu bytes", length);
     }
-    memcpy(ret_packet, tcp->buffer + HEADER_SIZE, length);
+    memcpy(ret_packet, packet, length);
     *ret_length = length;
     return BASE_OK;
+}
+
+static enum base_status tcp_collect(void *state, int64_t timeout_us, size_t size,
+    uint8_t *ret_packet, size_t *ret_length, struct base_err *err)
+{
+    struct tcp *tcp = state;
+    int64_t deadline_us = base_clock_mono_us(tcp->clock) + timeout_us;
+    size_t need = 0;
+    enum base_status status = packet_need(tcp, &need, err);
+    while (status == BASE_OK && tcp->have < need) {
+        status = receive_some(tcp, deadline_us, err);
+        if (status == BASE_OK) {
+            status = packet_need(tcp, &need, err);
+        }
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    status =
+        hand_out(tcp->buffer + HEADER_SIZE, need - HEADER_SIZE, size, ret_packet, ret_length, err);
+    tcp->have -= need;
+    memmove(tcp->buffer, tcp->buffer + need, tcp->have);
+    return status;
 }
 
 const struct prg_transport prg_transport_tcp = {

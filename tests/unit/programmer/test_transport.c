@@ -162,6 +162,36 @@ static void reassembles_partial_answers(void **state)
     pair_done(&pair);
 }
 
+/* More than is read at once, packets of the largest size among them, and then the end. */
+static void hands_out_a_crowd_one_by_one(void **state)
+{
+    (void)state;
+    static uint8_t frame[8 + PRG_PACKET_MAX] = "DAP\0\0\0\x02\0";
+    static const size_t lengths[] = { 1, PRG_PACKET_MAX, PRG_PACKET_MAX, 3, PRG_PACKET_MAX,
+        PRG_PACKET_MAX, PRG_PACKET_MAX, 2, PRG_PACKET_MAX };
+    const size_t count = sizeof(lengths) / sizeof(lengths[0]);
+    struct pair pair;
+    uint8_t packet[PRG_PACKET_MAX];
+    size_t length = 0;
+    pair_init(&pair);
+    for (size_t i = 0; i < count; i++) {
+        frame[4] = (uint8_t)lengths[i];
+        frame[5] = (uint8_t)(lengths[i] >> 8);
+        memset(frame + 8, (int)i + 1, lengths[i]);
+        put(&pair, frame, 8 + lengths[i]);
+    }
+    (void)close(pair.peer);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(collect(&pair, 1000000, packet, &length), BASE_OK);
+        assert_int_equal(length, lengths[i]);
+        assert_int_equal(packet[0], i + 1);
+        assert_int_equal(packet[length - 1], i + 1);
+    }
+    assert_int_equal(collect(&pair, 1000000, packet, &length), BASE_E_LINK);
+    pair.peer = -1;
+    pair_done(&pair);
+}
+
 static void refuses_frames_of_others(void **state)
 {
     (void)state;
@@ -248,6 +278,7 @@ int main(void)
         cmocka_unit_test(says_when_nobody_listens),
         cmocka_unit_test(frames_requests),
         cmocka_unit_test(reassembles_partial_answers),
+        cmocka_unit_test(hands_out_a_crowd_one_by_one),
         cmocka_unit_test(refuses_frames_of_others),
         cmocka_unit_test(notices_the_end),
         cmocka_unit_test(decorator_sees_changes_and_drops),
