@@ -451,6 +451,24 @@ static enum base_status lot_list(int argc, char **argv, struct base_err *err)
     return status;
 }
 
+/* The KMS cannot tell which of them ever took their envelope. */
+static enum base_status print_unwiped(
+    void *user, const struct kms_grant *grant, struct base_err *err)
+{
+    char chip[17];
+    base_hex_encode(grant->chip_id, 8, chip);
+    if (*(const bool *)user) {
+        return kms_print_object(json_pack("{s:s, s:s, s:b}", "chip_id", chip, "state",
+                                    kms_grant_state_name(grant->state), "wiped", 0),
+            err);
+    }
+    (void)printf(
+        "chip %s is %s and its board was not wiped: lpa-provision unit scrap with --probe, "
+        "or destroy it\n",
+        chip, kms_grant_state_name(grant->state));
+    return BASE_OK;
+}
+
 static enum base_status lot_close(int argc, char **argv, struct base_err *err)
 {
     struct kms_args args;
@@ -472,6 +490,12 @@ static enum base_status lot_close(int argc, char **argv, struct base_err *err)
     } else if (status == BASE_OK) {
         (void)printf("lot %s is closed: ", args.words[0]);
         print_reconciliation(&view);
+    }
+    if (status == BASE_OK) {
+        const struct kms_grant_filter filter = {
+            .lot = args.words[0], .only_first = true, .only_unwiped = true, .limit = INT64_MAX
+        };
+        status = kms_grant_each(&home.store, &filter, print_unwiped, &args.json, err);
     }
     kms_home_close(&home);
     return status;

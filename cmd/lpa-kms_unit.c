@@ -45,8 +45,8 @@ static enum base_status print_unit(void *user, const struct kms_grant *grant, st
     }
     base_hex_encode(grant->chip_id, 8, chip);
     base_hex_encode(grant->dev_eui, 8, dev_eui);
-    (void)printf("%s  %s  %-10s  %-8s  %s\n", chip, dev_eui, kms_grant_state_name(grant->state),
-        kms_trust_name(grant->device_trust), grant->lot);
+    (void)printf("%s  %s  %-10s  %-8s  %s%s\n", chip, dev_eui, kms_grant_state_name(grant->state),
+        kms_trust_name(grant->device_trust), grant->lot, grant->wiped_us != 0 ? "  wiped" : "");
     return BASE_OK;
 }
 

@@ -37,6 +37,15 @@ BASE_MUST_CHECK
 enum base_status kms_check_order(struct kms_call *call, const struct kms_grant *current,
     struct kms_asking *asking, struct base_err *err);
 
+/**
+ * Make an envelope for the device that made the statement: the next key version, a fresh id,
+ * sealed. Reads the grant's purpose, DevEUI and public key and the asking's lot; fills the grant's
+ * id, key version, envelope and wrapped keys. Purpose zeroise draws no root key.
+ */
+BASE_MUST_CHECK
+enum base_status kms_envelope_make(struct kms_call *call, const struct kms_asking *asking,
+    struct kms_grant *grant, struct base_err *err);
+
 /** Does the lot take this session's kind of login? */
 BASE_MUST_CHECK
 enum base_status kms_check_attendance(struct kms_call *call, const struct kms_lot *lot);

@@ -57,7 +57,8 @@
     X(NOT_CONFIRMED, "not_confirmed", 409, "Receipt first")                                        \
     X(LOCK_BAD, "lock_bad", 422, "Lock answer not accepted")                                       \
     X(SUPERSEDED, "superseded", 409, "Keys were replaced")                                         \
-    X(UNIT_RETIRED, "unit_retired", 409, "Unit was retired")
+    X(UNIT_RETIRED, "unit_retired", 409, "Unit was retired")                                       \
+    X(NOT_SCRAPPED, "not_scrapped", 409, "Scrap the unit first")
 
 enum kms_problem {
 #define X(name, code, http, title) KMS_PROBLEM_##name,
@@ -156,6 +157,10 @@ BASE_MUST_CHECK
 enum base_status kms_handle_lock(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_wipe(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_wiped(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_checkpoint(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK

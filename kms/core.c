@@ -46,6 +46,8 @@ static const struct route routes[] = {
     { KMS_POST, "/v1/grants/*/receipt", NEEDS_PROVISION, kms_handle_receipt },
     { KMS_POST, "/v1/grants/*/lock", NEEDS_PROVISION, kms_handle_lock },
     { KMS_POST, "/v1/grants/*/scrap", NEEDS_PROVISION, kms_handle_scrap },
+    { KMS_POST, "/v1/grants/*/wipe", NEEDS_PROVISION, kms_handle_wipe },
+    { KMS_POST, "/v1/grants/*/wiped", NEEDS_PROVISION, kms_handle_wiped },
     { KMS_POST, "/v1/log/checkpoints", NEEDS_STATION, kms_handle_checkpoint },
 };
 

@@ -18,8 +18,23 @@ enum base_status kms_refuse_ended(struct kms_call *call, const struct kms_grant 
 
 /** Unwrap the receipt key into locked memory; the caller calls base_secret_done(). */
 BASE_MUST_CHECK
-enum base_status kms_receipt_key(struct kms_call *call, const struct kms_grant *grant,
+enum base_status kms_receipt_key(struct kms_call *call, const uint8_t wrapped[KMS_RECEIPT_WRAPPED],
     struct base_secret *ret_key, struct base_err *err);
+
+/** What a receipt must answer to: an envelope of this KMS. Borrowed. */
+struct kms_sealed {
+    const char *id; /**< envelope id in hex */
+    const uint8_t *chip_id;
+    int64_t key_version;
+    uint8_t purpose;                    /**< enum proto_purpose */
+    const uint8_t *envelope;            /**< PROTO_ENVELOPE_SIZE bytes */
+    const uint8_t *receipt_key_wrapped; /**< KMS_RECEIPT_WRAPPED bytes */
+};
+
+/** Codec, MAC and content of a receipt. Refuses "receipt_bad". */
+BASE_MUST_CHECK
+enum base_status kms_check_receipt(struct kms_call *call, const struct kms_sealed *sealed,
+    const uint8_t *bytes, size_t length, struct base_err *err);
 
 /** Before the receipt of an order's grant counts: what was current is superseded, its keys wiped.
  */

@@ -291,7 +291,7 @@ static void write_header(const struct kms_call *call, const struct kms_asking *a
 }
 
 /* Roots and receipt key are in clear only in this function's locked memory. */
-static enum base_status make_envelope(struct kms_call *call, const struct kms_asking *asking,
+static enum base_status seal_envelope(struct kms_call *call, const struct kms_asking *asking,
     struct kms_grant *grant, struct base_err *err)
 {
     struct kms_keystore *keys = call->core->keys;
@@ -324,6 +324,24 @@ static enum base_status make_envelope(struct kms_call *call, const struct kms_as
     }
     base_secret_done(&secret);
     return status;
+}
+
+enum base_status kms_envelope_make(struct kms_call *call, const struct kms_asking *asking,
+    struct kms_grant *grant, struct base_err *err)
+{
+    uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
+    uint32_t version = 0;
+    enum base_status status = next_version(call, asking, &version, err);
+    if (status == BASE_OK) {
+        status = base_random_fill(call->core->random, envelope_id, sizeof(envelope_id), err);
+    }
+    if (status != BASE_OK) {
+        return status;
+    }
+    grant->key_version = version;
+    base_hex_encode(envelope_id, sizeof(envelope_id), grant->id);
+    write_header(call, asking, envelope_id, version, grant);
+    return seal_envelope(call, asking, grant, err);
 }
 
 /* "lpa grant v1", a line of canonical JSON; signed. No key material. */
@@ -389,20 +407,8 @@ static enum base_status make_grant(
     struct kms_call *call, const struct kms_asking *asking, struct base_err *err)
 {
     struct kms_grant grant = { .id = "" };
-    uint8_t envelope_id[PROTO_ENVELOPE_ID_SIZE];
-    uint32_t version = 0;
-    enum base_status status = next_version(call, asking, &version, err);
-    if (status == BASE_OK) {
-        status = base_random_fill(call->core->random, envelope_id, sizeof(envelope_id), err);
-    }
-    if (status != BASE_OK) {
-        return status;
-    }
     describe(call, asking, &grant);
-    grant.key_version = version;
-    base_hex_encode(envelope_id, sizeof(envelope_id), grant.id);
-    write_header(call, asking, envelope_id, version, &grant);
-    status = make_envelope(call, asking, &grant, err);
+    enum base_status status = kms_envelope_make(call, asking, &grant, err);
     if (status == BASE_OK) {
         status = sign_grant(call, asking, &grant, err);
     }

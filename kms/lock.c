@@ -14,7 +14,7 @@ static enum base_status check_mac(struct kms_call *call, const struct kms_grant 
     static const char label[] = PROTO_LABEL_LOCK;
     struct base_secret key = { 0 };
     struct base_secret lock_key = { 0 };
-    enum base_status status = kms_receipt_key(call, grant, &key, err);
+    enum base_status status = kms_receipt_key(call, grant->receipt_key_wrapped, &key, err);
     if (status == BASE_OK) {
         status = base_secret_init(&lock_key, PROTO_MAC_SIZE, err);
     }

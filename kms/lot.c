@@ -171,6 +171,7 @@ enum base_status kms_grant_json(const struct kms_grant *grant, json_t *object, s
     (void)put_int(object, "key_version", grant->key_version, &status);
     (void)put_hex(object, "public_key_sha256", digest, 32, &status);
     (void)put_bool(object, "locked", grant->locked_us != 0, &status);
+    (void)put_bool(object, "wiped", grant->wiped_us != 0, &status);
     (void)put_text(object, "work",
         kms_work_name(grant->state == KMS_GRANT_OPEN ? grant->purpose : PROTO_PURPOSE_INSTALL),
         &status);

@@ -38,20 +38,20 @@ enum base_status kms_refuse_ended(struct kms_call *call, const struct kms_grant 
     }
 }
 
-enum base_status kms_receipt_key(struct kms_call *call, const struct kms_grant *grant,
+enum base_status kms_receipt_key(struct kms_call *call, const uint8_t wrapped[KMS_RECEIPT_WRAPPED],
     struct base_secret *ret_key, struct base_err *err)
 {
     enum base_status status = base_secret_init(ret_key, PROTO_MAC_SIZE, err);
-    return status == BASE_OK ? kms_keystore_unwrap(call->core->keys, grant->receipt_key_wrapped,
-                                   sizeof(grant->receipt_key_wrapped), ret_key->data, err)
+    return status == BASE_OK ? kms_keystore_unwrap(call->core->keys, wrapped, KMS_RECEIPT_WRAPPED,
+                                   ret_key->data, err)
                              : status;
 }
 
-static enum base_status check_mac(struct kms_call *call, const struct kms_grant *grant,
+static enum base_status check_mac(struct kms_call *call, const struct kms_sealed *sealed,
     const uint8_t receipt[PROTO_RECEIPT_SIZE], bool *ret_good, struct base_err *err)
 {
     struct base_secret key = { 0 };
-    enum base_status status = kms_receipt_key(call, grant, &key, err);
+    enum base_status status = kms_receipt_key(call, sealed->receipt_key_wrapped, &key, err);
     if (status == BASE_OK) {
         uint8_t mac[PROTO_MAC_SIZE];
         const struct base_part body = { receipt, PROTO_RECEIPT_BODY_SIZE };
@@ -63,19 +63,19 @@ static enum base_status check_mac(struct kms_call *call, const struct kms_grant 
     return status;
 }
 
-static bool fits(const struct proto_receipt *receipt, const struct kms_grant *grant)
+static bool fits(const struct proto_receipt *receipt, const struct kms_sealed *sealed)
 {
     char id[KMS_GRANT_ID_SIZE];
     uint8_t hash[32];
     base_hex_encode(receipt->envelope_id, sizeof(receipt->envelope_id), id);
-    base_sha256(grant->envelope, sizeof(grant->envelope), hash);
-    return receipt->purpose == grant->purpose && strcmp(id, grant->id) == 0 &&
-           memcmp(receipt->chip_id, grant->chip_id, 8) == 0 &&
-           (int64_t)receipt->key_version == grant->key_version &&
+    base_sha256(sealed->envelope, PROTO_ENVELOPE_SIZE, hash);
+    return receipt->purpose == sealed->purpose && strcmp(id, sealed->id) == 0 &&
+           memcmp(receipt->chip_id, sealed->chip_id, 8) == 0 &&
+           (int64_t)receipt->key_version == sealed->key_version &&
            memcmp(receipt->envelope_hash, hash, 32) == 0;
 }
 
-static enum base_status check_receipt(struct kms_call *call, const struct kms_grant *grant,
+enum base_status kms_check_receipt(struct kms_call *call, const struct kms_sealed *sealed,
     const uint8_t *bytes, size_t length, struct base_err *err)
 {
     struct proto_receipt receipt;
@@ -85,16 +85,28 @@ static enum base_status check_receipt(struct kms_call *call, const struct kms_gr
         return kms_refuse(call, KMS_PROBLEM_RECEIPT_BAD, "the receipt does not decode: %s",
             proto_status_text(decoded));
     }
-    enum base_status status = check_mac(call, grant, bytes, &good, err);
+    enum base_status status = check_mac(call, sealed, bytes, &good, err);
     if (status != BASE_OK) {
         return status;
     }
-    if (!good || !fits(&receipt, grant)) {
+    if (!good || !fits(&receipt, sealed)) {
         return kms_refuse(call, KMS_PROBLEM_RECEIPT_BAD, "%s",
             good ? "the receipt is for another envelope than this grant's"
                  : "the receipt's MAC does not fit this grant; fetch it from the chip again");
     }
     return BASE_OK;
+}
+
+static enum base_status check_receipt(struct kms_call *call, const struct kms_grant *grant,
+    const uint8_t *bytes, size_t length, struct base_err *err)
+{
+    const struct kms_sealed sealed = { .id = grant->id,
+        .chip_id = grant->chip_id,
+        .key_version = grant->key_version,
+        .purpose = grant->purpose,
+        .envelope = grant->envelope,
+        .receipt_key_wrapped = grant->receipt_key_wrapped };
+    return kms_check_receipt(call, &sealed, bytes, length, err);
 }
 
 /* Open work of the same chip, so that a station learns of it with the confirmation (rule 4). */

@@ -17,11 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KMS_ID_SIZE       65 /**< lot, tester, station names with NUL */
-#define KMS_GRANT_ID_SIZE 33
-#define KMS_REASON_SIZE   129
-#define KMS_NOTE_SIZE     4096
-#define KMS_TOTP_WRAPPED  32 /**< 20 bytes of secret, 4 of zero, 8 of wrapping */
+#define KMS_ID_SIZE         65 /**< lot, tester, station names with NUL */
+#define KMS_GRANT_ID_SIZE   33
+#define KMS_REASON_SIZE     129
+#define KMS_NOTE_SIZE       4096
+#define KMS_TOTP_WRAPPED    32 /**< 20 bytes of secret, 4 of zero, 8 of wrapping */
+#define KMS_RECEIPT_WRAPPED (PROTO_MAC_SIZE + 8) /**< a receipt key as it is stored */
 
 /** True for 1 … 64 characters of [A-Za-z0-9._-], not beginning with a dot or dash. */
 bool kms_id_valid(const char *text);
@@ -333,7 +334,7 @@ struct kms_grant {
     uint8_t statement[PROTO_STATEMENT_SIZE];
     uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t roots_wrapped[PROTO_ENVELOPE_PLAIN_SIZE + 8];
-    uint8_t receipt_key_wrapped[PROTO_MAC_SIZE + 8];
+    uint8_t receipt_key_wrapped[KMS_RECEIPT_WRAPPED];
     uint8_t intent_sha256[32];
     char note[KMS_NOTE_SIZE];
     int64_t created_us;
@@ -344,6 +345,7 @@ struct kms_grant {
     char order_id[KMS_GRANT_ID_SIZE]; /**< order that it carries out; "": a first installation */
     int64_t ended_us;                 /**< superseded or retired */
     int64_t locked_us;                /**< 0: no lock answer came */
+    int64_t wiped_us;                 /**< 0: no receipt says that the scrapped board was wiped */
 };
 
 /** BASE_E_EXISTS: the same (chip, key, nonce), or a live grant of the chip, or the DevEUI. */
@@ -369,7 +371,7 @@ enum base_status kms_grant_key_scrapped(struct kms_store *store, const uint8_t p
 BASE_MUST_CHECK
 enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t public_key[65],
     const uint8_t chip_id[8], bool *ret_found, struct base_err *err);
-/** Highest key version ever granted to a chip; 0 when none. */
+/** Highest key version of any envelope made for a chip; 0 when none. */
 BASE_MUST_CHECK
 enum base_status kms_grant_highest_version(
     struct kms_store *store, const uint8_t chip_id[8], int64_t *ret_version, struct base_err *err);
@@ -395,7 +397,8 @@ typedef enum base_status kms_grant_fn(
 struct kms_grant_filter {
     const char *lot; /**< NULL: all lots */
     bool only_open;
-    bool only_first;              /**< first installations, not what an order brought */
+    bool only_first;   /**< first installations, not what an order brought */
+    bool only_unwiped; /**< at their end, the board not known to be wiped nor in use again */
     const uint8_t *after_chip_id; /**< 8 bytes: chips above this one; NULL: from the start */
     int64_t limit;
 };
@@ -422,6 +425,42 @@ enum base_status kms_grant_retire(struct kms_store *store, const uint8_t dev_eui
 BASE_MUST_CHECK
 enum base_status kms_grant_inherit_lock(
     struct kms_store *store, const char *id, int64_t locked_us, struct base_err *err);
+
+/** An envelope that takes the keys off a board whose unit is at its end. It is no grant: it holds
+ * no key, takes no DevEUI and no quota. */
+struct kms_wipe {
+    char id[KMS_GRANT_ID_SIZE]; /**< envelope id in hex */
+    char grant_id[KMS_GRANT_ID_SIZE];
+    uint8_t chip_id[8];
+    uint8_t public_key[65];
+    uint8_t nonce[16];
+    int64_t key_version;
+    uint8_t statement[PROTO_STATEMENT_SIZE];
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t receipt_key_wrapped[KMS_RECEIPT_WRAPPED];
+    char station[KMS_ID_SIZE];
+    int64_t created_us;
+    int64_t wiped_us; /**< 0: its receipt has not come */
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
+};
+
+/** BASE_E_EXISTS: the same (chip, key, nonce). */
+BASE_MUST_CHECK
+enum base_status kms_wipe_insert(
+    struct kms_store *store, const struct kms_wipe *wipe, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_wipe_by_id(
+    struct kms_store *store, const char *id, struct kms_wipe *ret_wipe, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_wipe_by_statement(struct kms_store *store, const uint8_t chip_id[8],
+    const uint8_t public_key[65], const uint8_t nonce[16], struct kms_wipe *ret_wipe,
+    struct base_err *err);
+/** Keep the receipt, overwrite its key, and say of all that ended for this chip and key that the
+ * board is wiped; false when the receipt was there already. */
+BASE_MUST_CHECK
+enum base_status kms_wipe_end(struct kms_store *store, const struct kms_wipe *wipe,
+    const uint8_t receipt[PROTO_RECEIPT_SIZE], int64_t now_us, bool *ret_changed,
+    struct base_err *err);
 
 /** The operator's word that a chip shall get new keys, or lose those it has. */
 struct kms_order {

@@ -112,6 +112,7 @@ static void grant_of_row(struct kms_row *row, struct kms_grant *grant)
     kms_row_text(row, 23, sizeof(grant->order_id), grant->order_id);
     grant->ended_us = kms_row_int(row, 24);
     grant->locked_us = kms_row_int(row, 25);
+    grant->wiped_us = kms_row_int(row, 26);
 }
 
 enum base_status kms_rows_read_grant(void *user, struct kms_row *row, struct base_err *err)
@@ -218,9 +219,10 @@ enum base_status kms_grant_highest_version(
 {
     struct number_reader reader = { .found = false };
     const struct kms_value values[] = { kms_blob(chip_id, 8) };
-    enum base_status status =
-        KMS_ONE(store, "SELECT COALESCE(MAX(key_version), 0) FROM grants WHERE chip_id = $1",
-            values, read_number, reader, err);
+    enum base_status status = KMS_ONE(store,
+        "SELECT COALESCE(MAX(key_version), 0) FROM (SELECT key_version FROM grants"
+        " WHERE chip_id = $1 UNION ALL SELECT key_version FROM wipes WHERE chip_id = $1)",
+        values, read_number, reader, err);
     if (status == BASE_OK) {
         *ret_version = reader.number;
     }
@@ -261,11 +263,15 @@ enum base_status kms_grant_each(struct kms_store *store, const struct kms_grant_
         kms_blob(filter->after_chip_id, filter->after_chip_id != NULL ? 8 : 0),
         kms_int(filter->limit),
         kms_int(filter->only_first),
+        kms_int(filter->only_unwiped),
     };
     const struct kms_statement query = {
         .sql = "SELECT " KMS_GRANT_COLUMNS " FROM grants WHERE ($1 = '' OR lot = $1)"
                " AND ($2 = '' OR state = $2) AND chip_id > $3"
                " AND ($5 = 0 OR order_id = '')"
+               " AND ($6 = 0 OR (wiped_us = 0 AND state IN ('scrapped', 'retired') AND NOT EXISTS"
+               " (SELECT 1 FROM grants AS live WHERE live.chip_id = grants.chip_id"
+               " AND live.state IN ('open', 'confirmed'))))"
                " ORDER BY chip_id, created_us LIMIT $4",
         .values = values,
         .value_count = KMS_COUNT(values),

@@ -11,7 +11,7 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define CACHE_SIZE     128
 #define BUSY_MS        5000
 #define COLUMNS_MAX    40
@@ -86,7 +86,7 @@ static const char *const schema[] = {
 #define ZEROS_32 "X'0000000000000000000000000000000000000000000000000000000000000000'"
 
 /* From 2 to 3: restriction and lock, permits, the personaliser's record, orders. */
-static const char *const upgrade[] = {
+static const char *const upgrade_to_3[] = {
     "ALTER TABLE lots ADD COLUMN min_bootloader INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE lots ADD COLUMN min_protocol INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE lots ADD COLUMN key_sha256 BLOB NOT NULL DEFAULT " ZEROS_32,
@@ -118,6 +118,18 @@ static const char *const upgrade[] = {
     " ended_us INTEGER NOT NULL DEFAULT 0)",
     "CREATE UNIQUE INDEX order_pending ON orders(chip_id) WHERE ended_us = 0",
     "UPDATE meta SET value = '3' WHERE name = 'schema'",
+};
+
+/* From 3 to 4: scrapped boards that are wiped. */
+static const char *const upgrade_to_4[] = {
+    "ALTER TABLE grants ADD COLUMN wiped_us INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE wipes(id TEXT PRIMARY KEY, grant_id TEXT NOT NULL, chip_id BLOB NOT NULL,"
+    " public_key BLOB NOT NULL, nonce BLOB NOT NULL, key_version INTEGER NOT NULL,"
+    " statement BLOB NOT NULL, envelope BLOB NOT NULL, receipt_key_wrapped BLOB NOT NULL,"
+    " station TEXT NOT NULL, created_us INTEGER NOT NULL, wiped_us INTEGER NOT NULL DEFAULT 0,"
+    " receipt BLOB NOT NULL)",
+    "CREATE UNIQUE INDEX wipe_once ON wipes(chip_id, public_key, nonce)",
+    "UPDATE meta SET value = '4' WHERE name = 'schema'",
 };
 
 static enum base_status failed(
@@ -400,8 +412,13 @@ static enum base_status upgrade_tables(struct state *state, struct base_err *err
         status = get_version(state, &version, err);
     }
     if (status == BASE_OK && version == 2) {
-        status = run_all(
-            state, upgrade, sizeof(upgrade) / sizeof(upgrade[0]), "upgrade its tables", err);
+        status = run_all(state, upgrade_to_3, sizeof(upgrade_to_3) / sizeof(upgrade_to_3[0]),
+            "upgrade its tables", err);
+        version = 3;
+    }
+    if (status == BASE_OK && version == 3) {
+        status = run_all(state, upgrade_to_4, sizeof(upgrade_to_4) / sizeof(upgrade_to_4[0]),
+            "upgrade its tables", err);
     }
     if (status == BASE_OK) {
         return sqlite_commit(state, err);
@@ -414,7 +431,7 @@ static enum base_status check_version(struct state *state, struct base_err *err)
 {
     long version = 0;
     enum base_status status = get_version(state, &version, err);
-    if (status == BASE_OK && version == 2) {
+    if (status == BASE_OK && (version == 2 || version == 3)) {
         status = upgrade_tables(state, err);
         version = SCHEMA_VERSION;
     }

@@ -146,6 +146,8 @@ static void downgrade(struct kms_store *store)
         "ALTER TABLE grants DROP COLUMN ended_us",
         "ALTER TABLE grants DROP COLUMN locked_us",
         "ALTER TABLE grants DROP COLUMN lock_answer",
+        "ALTER TABLE grants DROP COLUMN wiped_us",
+        "DROP TABLE wipes",
         "CREATE UNIQUE INDEX grant_live ON grants(chip_id) WHERE state IN ('open', 'confirmed')",
         "UPDATE meta SET value = '2' WHERE name = 'schema'",
     };
@@ -202,7 +204,7 @@ static void test_upgrade(void **state)
     lab_confirm(lab, &station, &device, grant, receipt);
     json_decref(grant);
     /* one of a later version is left alone */
-    run_sql(&lab->home.store, "UPDATE meta SET value = '4' WHERE name = 'schema'");
+    run_sql(&lab->home.store, "UPDATE meta SET value = '5' WHERE name = 'schema'");
     kms_home_close(&lab->home);
     assert_int_equal(kms_home_open(lab->dir, base_random_system(), &lab->clock, &lab->home, &err),
         BASE_E_CONFIG);
