@@ -4,6 +4,7 @@
 #include "cmd/lpa-provision_unit.h"
 
 #include "base/file.h"
+#include "lpa/order.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,49 +57,105 @@ static enum base_status show(const struct prov_unit_verb *v, const char *grant_i
     return BASE_OK;
 }
 
-static enum base_status check_chip(
-    const struct prov_unit_verb *v, const uint8_t *statement, struct base_err *err)
+/* @p names is the chip id in the message, NULL where the message is malformed. */
+static enum base_status check_chip(const struct prov_unit_verb *v, const char *path,
+    const char *what, const uint8_t *names, struct base_err *err)
 {
+    if (names == NULL) {
+        return base_err_set(err, BASE_E_CORRUPT, "file", 0, "%s is not a %s", path, what);
+    }
+    return memcmp(names, v->chip_id, PROTO_CHIP_ID_SIZE) == 0
+               ? BASE_OK
+               : base_err_set(err, BASE_E_VERIFY, "file", 0, "%s is not a %s of chip %s", path,
+                     what, v->args.words[1]);
+}
+
+static enum base_status read_statement(
+    const struct prov_unit_verb *v, uint8_t *ret_statement, struct base_err *err)
+{
+    const char *path = v->args.statement;
     struct proto_statement decoded;
-    bool same = proto_statement_decode(statement, PROTO_STATEMENT_SIZE, &decoded) == PROTO_OK &&
-                memcmp(decoded.chip_id, v->chip_id, sizeof(decoded.chip_id)) == 0;
-    return same ? BASE_OK
-                : base_err_set(err, BASE_E_VERIFY, "file", 0, "%s is not a statement of chip %s",
-                      v->args.statement, v->args.words[1]);
+    enum base_status status =
+        read_message(path, "statement", PROTO_STATEMENT_SIZE, ret_statement, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    bool good = proto_statement_decode(ret_statement, PROTO_STATEMENT_SIZE, &decoded) == PROTO_OK;
+    return check_chip(v, path, "statement", good ? decoded.chip_id : NULL, err);
+}
+
+static enum base_status read_receipt(
+    const struct prov_unit_verb *v, uint8_t *ret_receipt, struct base_err *err)
+{
+    const char *path = v->args.receipt;
+    struct proto_receipt decoded;
+    enum base_status status = read_message(path, "receipt", PROTO_RECEIPT_SIZE, ret_receipt, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    bool good = proto_receipt_decode(ret_receipt, PROTO_RECEIPT_SIZE, &decoded) == PROTO_OK;
+    return check_chip(v, path, "receipt", good ? decoded.chip_id : NULL, err);
+}
+
+/* What was logged is cosigned in any case. */
+static enum base_status end(struct prov_unit_verb *v, struct prov_unit_io *at,
+    enum base_status status, const struct base_err *err)
+{
+    lpa_kms_pool_free(at->pool);
+    if (v->app.audit != NULL) {
+        prov_cosign(&v->app);
+    }
+    v->next = status == BASE_OK ? NULL : lpa_order_next(err);
+    return status;
+}
+
+static enum base_status ask(struct prov_unit_verb *v, const struct prov_unit_io *at,
+    const uint8_t *statement, struct base_err *err)
+{
+    struct lpa_job job;
+    const struct lpa_job_opts opts = { .lot = &at->lot, .site = "file" };
+    lpa_job_init(&job, &at->io, &opts);
+    enum base_status status = lpa_order_ask(&job, statement, err);
+    if (status == BASE_OK) {
+        status = base_file_replace(
+            v->args.out, job.grant.envelope, job.grant.envelope_length, 0600, err);
+    }
+    if (status == BASE_OK) {
+        status = show(v, job.grant.grant_id, job.unit.state, v->args.out, err);
+    }
+    lpa_job_done(&job);
+    return status;
 }
 
 enum base_status prov_unit_envelope(struct prov_unit_verb *v, struct base_err *err)
 {
     struct prov_unit_io at = { .pool = NULL };
-    struct lpa_job job;
     uint8_t statement[PROTO_STATEMENT_SIZE];
     if (v->args.statement == NULL || v->args.out == NULL) {
         return base_err_set(err, BASE_E_ARG, "option", 0,
             "say --statement FILE, as the board's application wrote it, and --out FILE");
     }
-    enum base_status status =
-        read_message(v->args.statement, "statement", sizeof(statement), statement, err);
-    if (status == BASE_OK) {
-        status = check_chip(v, statement, err);
-    }
+    enum base_status status = read_statement(v, statement, err);
     if (status == BASE_OK) {
         status = begin(v, &at, err);
     }
     if (status == BASE_OK) {
-        const struct lpa_job_opts opts = { .lot = &at.lot, .site = "file" };
-        lpa_job_init(&job, &at.io, &opts);
-        status = lpa_job_ask_by_statement(&job, statement, err);
-        if (status == BASE_OK) {
-            status = base_file_replace(
-                v->args.out, job.grant.envelope, job.grant.envelope_length, 0600, err);
-        }
-        if (status == BASE_OK) {
-            status = show(v, job.grant.grant_id, job.unit.state, v->args.out, err);
-        }
-        lpa_job_done(&job);
+        status = ask(v, &at, statement, err);
     }
-    lpa_kms_pool_free(at.pool);
-    return status;
+    return end(v, &at, status, err);
+}
+
+static enum base_status hand_in(struct prov_unit_verb *v, const struct prov_unit_io *at,
+    const uint8_t *receipt, struct base_err *err)
+{
+    struct lpa_unit *row = &v->search.newest;
+    if (!v->search.found) {
+        memset(row, 0, sizeof(*row));
+        (void)snprintf(row->lot, sizeof(row->lot), "%s", at->lot.id);
+        memcpy(row->chip_id, v->chip_id, sizeof(row->chip_id));
+    }
+    enum base_status status = lpa_order_take_receipt(&at->io, row, receipt, err);
+    return status == BASE_OK ? show(v, row->grant_id, row->state, NULL, err) : status;
 }
 
 enum base_status prov_unit_receipt(struct prov_unit_verb *v, struct base_err *err)
@@ -109,24 +166,12 @@ enum base_status prov_unit_receipt(struct prov_unit_verb *v, struct base_err *er
         return base_err_set(err, BASE_E_ARG, "option", 0,
             "say --receipt FILE, as the board's application wrote it");
     }
-    enum base_status status =
-        read_message(v->args.receipt, "receipt", sizeof(receipt), receipt, err);
+    enum base_status status = read_receipt(v, receipt, err);
     if (status == BASE_OK) {
         status = begin(v, &at, err);
     }
-    struct lpa_unit *row = &v->search.newest;
-    if (status == BASE_OK && !v->search.found) {
-        memset(row, 0, sizeof(*row));
-        (void)snprintf(row->lot, sizeof(row->lot), "%s", at.lot.id);
-        memcpy(row->chip_id, v->chip_id, sizeof(row->chip_id));
-    }
     if (status == BASE_OK) {
-        status = lpa_job_take_receipt(&at.io, row, receipt, err);
+        status = hand_in(v, &at, receipt, err);
     }
-    lpa_kms_pool_free(at.pool);
-    if (status == BASE_OK) {
-        prov_cosign(&v->app);
-        status = show(v, row->grant_id, row->state, NULL, err);
-    }
-    return status;
+    return end(v, &at, status, err);
 }

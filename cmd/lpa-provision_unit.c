@@ -220,6 +220,13 @@ static enum base_status scrap_unit(struct prov_unit_verb *v, struct base_err *er
     if (v->unit.state == AUTH_UNIT_SCRAPPED) {
         return prov_print_json(unit_object(&v->search, &v->unit), err);
     }
+    if (v->unit.state == AUTH_UNIT_CONFIRMED && v->unit.locked) {
+        return base_err_set(err, BASE_E_DENIED, "unit", (int64_t)v->unit.state,
+            "chip %s is confirmed and locked, and only open grants can be scrapped here; if its "
+            "application takes no envelope, the KMS operator retires its DevEUI and revokes its "
+            "keys with lpa-kms unit retire %s --permit, and the board is destroyed",
+            v->args.words[1], v->args.words[1]);
+    }
     if (v->unit.state != AUTH_UNIT_OPEN) {
         return base_err_set(err, BASE_E_DENIED, "unit", (int64_t)v->unit.state,
             "chip %s has no open grant in this lot (KMS state %s); only open grants can be "
@@ -241,7 +248,10 @@ static enum base_status scrap_unit(struct prov_unit_verb *v, struct base_err *er
     if (v->args.json) {
         return prov_print_json(unit_object(&v->search, &v->unit), err);
     }
-    printf("chip %s is scrapped; mark the board and destroy it\n", v->args.words[1]);
+    printf(
+        "chip %s is scrapped: the KMS has retired its DevEUI and revoked its keys; mark the board "
+        "and destroy it\n",
+        v->args.words[1]);
     return BASE_OK;
 }
 
@@ -296,5 +306,12 @@ int prov_unit(const struct cli_program *program, int argc, char **argv)
         status = verbs[verb].run(&v, &err);
     }
     prov_close(&v.app);
-    return status == BASE_OK ? 0 : cli_fail(program, &err);
+    if (status == BASE_OK) {
+        return 0;
+    }
+    int code = cli_fail(program, &err);
+    if (v.next != NULL) {
+        (void)fprintf(stderr, "next: %s\n", v.next);
+    }
+    return code;
 }

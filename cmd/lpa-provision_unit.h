@@ -20,6 +20,8 @@ struct prov_unit_verb {
     uint8_t chip_id[PROTO_CHIP_ID_SIZE];
     struct prov_row_search search;
     struct auth_unit unit;
+    const char
+        *next; /**< what to do after a failure; static text, NULL where the sentence says it */
 };
 
 /** Open the journal and look for the chip's row; none found is no failure. */

@@ -267,21 +267,6 @@ enum base_status lpa_job_settle(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
 
 /**
- * Ask for the envelope of a board that speaks through its application alone. The intent is written
- * first, as for any grant; the journal remembers what was asked.
- *
- * @param job  fresh from lpa_job_init(); afterwards its grant holds the envelope
- */
-BASE_MUST_CHECK
-enum base_status lpa_job_ask_by_statement(
-    struct lpa_job *job, const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err);
-
-/** Take such a board's receipt: journal it, then hand it in. */
-BASE_MUST_CHECK
-enum base_status lpa_job_take_receipt(const struct lpa_job_io *io, struct lpa_unit *unit,
-    const uint8_t bytes[PROTO_RECEIPT_SIZE], struct base_err *err);
-
-/**
  * End "lock unknown" as a person says: the board at the io's device is the one with this label.
  * It is reset, and its port must be seen closed.
  *

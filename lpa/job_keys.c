@@ -301,8 +301,7 @@ static enum base_status receipt_first(struct lpa_job *job, struct base_err *err)
     return BASE_OK;
 }
 
-/* Ask, with the intent written first; the last cause is passed on as it is. */
-static enum base_status request_grant(struct lpa_job *job, struct base_err *ret_cause)
+enum base_status lpa_job_request_grant(struct lpa_job *job, struct base_err *ret_cause)
 {
     struct lpa_intent intent = { 0 };
     bool was_open = false;
@@ -328,80 +327,12 @@ enum base_status lpa_do_grant(struct lpa_job *job, struct base_err *err)
     if (status != BASE_OK) {
         return status;
     }
-    status = request_grant(job, &cause);
+    status = lpa_job_request_grant(job, &cause);
     if (status == BASE_OK) {
         return BASE_OK;
     }
     return strcmp(cause.code, "receipt_first") == 0 ? receipt_first(job, err)
                                                     : pass_on(err, &cause);
-}
-
-/* --- a board that speaks through its application alone --- */
-
-static enum base_status keep(struct lpa_job *job, enum lpa_phase phase, struct base_err *err)
-{
-    job->unit.step = LPA_STEP_GRANT;
-    job->unit.phase = phase;
-    job->unit.updated_wall_us = base_clock_wall_us(job->io->clock);
-    return job->io->journal->put(job->io->journal_user, &job->unit, err);
-}
-
-enum base_status lpa_job_ask_by_statement(
-    struct lpa_job *job, const uint8_t statement[PROTO_STATEMENT_SIZE], struct base_err *err)
-{
-    struct base_err cause = { 0 };
-    bool found = false;
-    struct lpa_unit row;
-    enum proto_status decoded =
-        proto_statement_decode(statement, PROTO_STATEMENT_SIZE, &job->statement);
-    if (decoded != PROTO_OK) {
-        return lpa_job_refuse(err, BASE_E_PROTO, "statement_bad",
-            "the device's statement is malformed: %s", proto_status_text(decoded));
-    }
-    enum base_status status = job->io->journal->load(
-        job->io->journal_user, job->lot.id, job->statement.chip_id, &row, &found, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    if (found) {
-        job->unit = row;
-    }
-    memcpy(job->unit.chip_id, job->statement.chip_id, sizeof(job->unit.chip_id));
-    memcpy(job->unit.statement, statement, PROTO_STATEMENT_SIZE);
-    job->unit.statement_length = PROTO_STATEMENT_SIZE;
-    job->examined = true;
-    job->have_statement = true;
-    status = keep(job, LPA_PHASE_DO, err);
-    if (status == BASE_OK && request_grant(job, &cause) != BASE_OK) {
-        return pass_on(err, &cause);
-    }
-    if (status == BASE_OK) {
-        status = lpa_check_grant(job, err);
-    }
-    return status == BASE_OK ? keep(job, LPA_PHASE_DONE, err) : status;
-}
-
-enum base_status lpa_job_take_receipt(const struct lpa_job_io *io, struct lpa_unit *unit,
-    const uint8_t bytes[PROTO_RECEIPT_SIZE], struct base_err *err)
-{
-    struct proto_receipt receipt;
-    enum proto_status decoded = proto_receipt_decode(bytes, PROTO_RECEIPT_SIZE, &receipt);
-    if (decoded != PROTO_OK) {
-        return lpa_job_refuse(err, BASE_E_PROTO, "receipt_bad",
-            "the device's receipt is malformed: %s", proto_status_text(decoded));
-    }
-    if (memcmp(receipt.chip_id, unit->chip_id, sizeof(receipt.chip_id)) != 0) {
-        return lpa_job_refuse(err, BASE_E_VERIFY, "board_changed",
-            "the receipt names another chip than the one that was said");
-    }
-    memcpy(unit->receipt, bytes, PROTO_RECEIPT_SIZE);
-    unit->receipt_length = PROTO_RECEIPT_SIZE;
-    base_hex_encode(receipt.envelope_id, sizeof(receipt.envelope_id), unit->grant_id);
-    unit->key_version = receipt.key_version;
-    unit->state = LPA_STATE_INSTALLED;
-    unit->updated_wall_us = base_clock_wall_us(io->clock);
-    enum base_status status = io->journal->put(io->journal_user, unit, err);
-    return status == BASE_OK ? lpa_job_settle(io, unit, err) : status;
 }
 
 /* What the envelope may be for: what the KMS says that it granted. */

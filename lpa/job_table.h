@@ -128,6 +128,9 @@ BASE_MUST_CHECK
 enum base_status lpa_do_grant(struct lpa_job *job, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status lpa_check_grant(struct lpa_job *job, struct base_err *err);
+/** Ask the KMS with the intent written first; the last cause is passed on as it is. */
+BASE_MUST_CHECK
+enum base_status lpa_job_request_grant(struct lpa_job *job, struct base_err *ret_cause);
 bool lpa_due_install(const struct lpa_job *job);
 BASE_MUST_CHECK
 enum base_status lpa_do_install(struct lpa_job *job, struct base_err *err);

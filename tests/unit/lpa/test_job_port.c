@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attested lots: restrict, seal and lock, with a fault at every call. */
+#include "lpa/order.h"
 #include "tests/unit/lpa/factory.h"
 
 #include <setjmp.h>
@@ -54,6 +55,34 @@ static void test_a_personalised_board_is_left_alone(void **state)
     assert_int_equal(job.unit.state, LPA_STATE_PERSONALISED);
 }
 
+/* What the KMS refuses for good leaves the row waiting for the right receipt. */
+static void refuse_receipts(struct factory *f, const uint8_t right[PROTO_RECEIPT_SIZE])
+{
+    static const struct {
+        size_t at; /* byte that is changed; see lpa-envelope(5) */
+        const char *code;
+    } cases[] = {
+        { 4, "grant_unknown" },  /* envelope id */
+        { 31, "receipt_old" },   /* key version, 2 becomes 0 */
+        { 32, "receipt_bad" },   /* SHA-256 of the envelope */
+        { 20, "board_changed" }, /* chip id */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint8_t receipt[PROTO_RECEIPT_SIZE];
+        struct base_err err = { 0 };
+        struct lpa_unit row = f->rows[0];
+        memcpy(receipt, right, sizeof(receipt));
+        receipt[cases[i].at] ^= 2;
+        assert_int_not_equal(lpa_order_take_receipt(&f->io, &row, receipt, &err), BASE_OK);
+        assert_string_equal(err.code, cases[i].code);
+        assert_true(lpa_order_next(&err)[0] != '\0');
+        assert_int_equal(f->rows[0].state, LPA_STATE_GRANTED);
+        assert_int_equal(f->rows[0].receipt_length, 0);
+        assert_int_equal(f->rows[0].key_version, 2);
+    }
+}
+
 /* A locked board gets new keys through its application: statement, envelope and receipt as bytes.
  */
 static void test_an_order_reaches_a_locked_board(void **state)
@@ -73,7 +102,7 @@ static void test_an_order_reaches_a_locked_board(void **state)
     assert_int_equal(f.io.device->statement(&f, f.lot.authority_key_id, statement, NULL), BASE_OK);
     const struct lpa_job_opts opts = { .lot = &f.lot, .site = "file" };
     lpa_job_init(&job, &f.io, &opts);
-    if (lpa_job_ask_by_statement(&job, statement, &err) != BASE_OK) {
+    if (lpa_order_ask(&job, statement, &err) != BASE_OK) {
         fail_msg("%s", err.message);
     }
     assert_int_equal(job.grant.work, AUTH_WORK_REWORK);
@@ -86,18 +115,23 @@ static void test_an_order_reaches_a_locked_board(void **state)
     f.chips[0].dark = f.chips[0].locked = true;
     struct lpa_unit row = f.rows[0];
     row.chip_id[0] ^= 1;
-    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, NULL), BASE_E_VERIFY);
+    assert_int_equal(lpa_order_take_receipt(&f.io, &row, receipt, NULL), BASE_E_VERIFY);
+    refuse_receipts(&f, receipt);
     row = f.rows[0];
-    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, &err), BASE_OK);
+    assert_int_equal(lpa_order_take_receipt(&f.io, &row, receipt, &err), BASE_OK);
     assert_int_equal(f.rows[0].state, LPA_STATE_LOCKED);
     assert_int_equal(f.rows[0].key_version, 2);
     assert_int_equal(f.grants[0].state, GRANT_SUPERSEDED);
     assert_int_equal(f.grants[1].state, GRANT_CONFIRMED);
+    lpa_job_init(&job, &f.io, &opts);
+    assert_int_equal(lpa_order_ask(&job, statement, &err), BASE_E_DENIED);
+    assert_string_equal(err.code, "order_done");
+    assert_int_equal(f.rows[0].state, LPA_STATE_LOCKED);
     receipt[0] = 0;
-    assert_int_equal(lpa_job_take_receipt(&f.io, &row, receipt, NULL), BASE_E_PROTO);
+    assert_int_equal(lpa_order_take_receipt(&f.io, &row, receipt, NULL), BASE_E_PROTO);
     statement[0] = 0;
     lpa_job_init(&job, &f.io, &opts);
-    assert_int_equal(lpa_job_ask_by_statement(&job, statement, NULL), BASE_E_PROTO);
+    assert_int_equal(lpa_order_ask(&job, statement, NULL), BASE_E_PROTO);
 }
 
 static void expect_stop(
