@@ -188,8 +188,11 @@ enum base_status lpa_job_same_chip(struct lpa_job *job, struct base_err *err)
     return BASE_OK;
 }
 
-/* Durable memory before a do and after a check. The trace lines let a test stop the program at
- * exactly this place: the first comes before the write, the second before what follows it. */
+/* Memory before a do and after a check. What a check found is durable at the latest with the row
+ * before the next do, since nothing happens to the board between the two; the last row of a job
+ * is durable at once. A power cut that takes a noted row leaves the board as one before that row,
+ * which the next run finds out by itself. The trace lines let a test stop the program at exactly
+ * this place: the first comes before the write, the second before what follows it. */
 static enum base_status journal(
     struct lpa_job *job, enum lpa_step_id step, enum lpa_phase phase, struct base_err *err)
 {
@@ -206,7 +209,10 @@ static enum base_status journal(
         lpa_step_name(step), when, lpa_state_name(job->unit.state), chip);
     if (job->examined) {
         /* Before examination there is no chip id, so there is nothing that could be remembered. */
-        enum base_status status = job->io->journal->put(job->io->journal_user, &job->unit, err);
+        bool durable = phase == LPA_PHASE_DO || job->finished;
+        enum base_status status =
+            durable ? job->io->journal->put(job->io->journal_user, &job->unit, err)
+                    : job->io->journal->note(job->io->journal_user, &job->unit, err);
         if (status != BASE_OK) {
             return status;
         }
@@ -240,6 +246,7 @@ static enum lpa_job_next stop(struct lpa_job *job, enum lpa_step_id step, struct
             (void)!lpa_job_log(job, &event, &ignored);
         }
         base_err_clear(&ignored);
+        job->finished = true;
         (void)!journal(job, step, LPA_PHASE_DONE, &ignored);
     }
     job->finished = true;

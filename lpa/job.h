@@ -119,12 +119,16 @@ struct lpa_kms_ops {
         struct base_err *err);
 };
 
-/** Durable memory of the station; `put` returns only when the row survives a power cut. */
+/** Durable memory of the station. */
 struct lpa_journal_ops {
     /** BASE_OK with *ret_found false where the unit is new. */
     enum base_status (*load)(void *user, const char *lot, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
         struct lpa_unit *ret_unit, bool *ret_found, struct base_err *err);
+    /** The row, and every row noted before, survives a power cut when it returns. */
     enum base_status (*put)(void *user, const struct lpa_unit *unit, struct base_err *err);
+    /** The row survives the end of this program when it returns, and a power cut from the next put
+     * on: for what a check found, which nothing rests on before the next act is put. */
+    enum base_status (*note)(void *user, const struct lpa_unit *unit, struct base_err *err);
 };
 
 /** An intent record in the log, under a checkpoint that the KMS has cosigned. Owned memory. */

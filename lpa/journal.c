@@ -25,6 +25,7 @@
 struct pending {
     const struct lpa_unit *unit;
     struct pending *next;
+    bool durable; /**< the commit waits for the disk */
     bool done;
     enum base_status status;
     struct base_err err;
@@ -41,6 +42,7 @@ struct lpa_journal {
     struct pending *first;
     struct pending **last;
     bool leading; /**< a thread is committing a batch */
+    bool synced;  /**< what "PRAGMA synchronous" says: FULL, not NORMAL; under `db_lock` */
     bool dead;    /**< an fsync failed: the state of the disk is unknown */
 };
 
@@ -256,6 +258,7 @@ static enum base_status open_db(struct lpa_journal *journal, struct base_err *er
     if (status == BASE_OK) {
         status = run(journal, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;", "set up", err);
     }
+    journal->synced = true;
     return status == BASE_OK ? prepare(journal, err) : status;
 }
 
@@ -300,10 +303,32 @@ void lpa_journal_close(struct lpa_journal *journal)
     free(journal);
 }
 
+/* In a write-ahead log NORMAL leaves a commit to the system's cache; the next commit with FULL
+ * makes the whole log durable, those before it too. */
+static enum base_status set_synced(struct lpa_journal *journal, bool synced, struct base_err *err)
+{
+    if (journal->synced == synced) {
+        return BASE_OK;
+    }
+    enum base_status status = run(
+        journal, synced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", "write", err);
+    if (status == BASE_OK) {
+        journal->synced = synced;
+    }
+    return status;
+}
+
 static enum base_status write_batch(
     struct lpa_journal *journal, struct pending *batch, struct base_err *err)
 {
-    enum base_status status = run(journal, "BEGIN IMMEDIATE", "write", err);
+    bool durable = false;
+    for (struct pending *p = batch; p != NULL; p = p->next) {
+        durable = durable || p->durable;
+    }
+    enum base_status status = set_synced(journal, durable, err);
+    if (status == BASE_OK) {
+        status = run(journal, "BEGIN IMMEDIATE", "write", err);
+    }
     for (struct pending *p = batch; p != NULL && status == BASE_OK; p = p->next) {
         lpa_journal_bind(journal->put, p->unit);
         int code = sqlite3_step(journal->put);
@@ -357,8 +382,8 @@ static void lead(struct lpa_journal *journal)
     journal->leading = false;
 }
 
-enum base_status lpa_journal_put(
-    struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err)
+static enum base_status write_row(
+    struct lpa_journal *journal, const struct lpa_unit *unit, bool durable, struct base_err *err)
 {
     if (unit->lot[0] == '\0' || unit->statement_length > sizeof(unit->statement) ||
         unit->receipt_length > sizeof(unit->receipt) ||
@@ -367,7 +392,7 @@ enum base_status lpa_journal_put(
         return base_err_set(
             err, BASE_E_ARG, "journal", 0, "a journal row needs a lot and whole messages");
     }
-    struct pending mine = { .unit = unit };
+    struct pending mine = { .unit = unit, .durable = durable };
     (void)pthread_mutex_lock(&journal->lock);
     *journal->last = &mine;
     journal->last = &mine.next;
@@ -382,6 +407,18 @@ enum base_status lpa_journal_put(
         *err = mine.err;
     }
     return mine.status;
+}
+
+enum base_status lpa_journal_put(
+    struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err)
+{
+    return write_row(journal, unit, true, err);
+}
+
+enum base_status lpa_journal_note(
+    struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err)
+{
+    return write_row(journal, unit, false, err);
 }
 
 enum base_status lpa_journal_load(struct lpa_journal *journal, const char *lot,
@@ -486,4 +523,13 @@ static enum base_status op_put(void *user, const struct lpa_unit *unit, struct b
     return lpa_journal_put(user, unit, err);
 }
 
-const struct lpa_journal_ops lpa_journal_job_ops = { .load = op_load, .put = op_put };
+static enum base_status op_note(void *user, const struct lpa_unit *unit, struct base_err *err)
+{
+    return lpa_journal_note(user, unit, err);
+}
+
+const struct lpa_journal_ops lpa_journal_job_ops = {
+    .load = op_load,
+    .put = op_put,
+    .note = op_note,
+};

@@ -4,8 +4,8 @@
 
 /**
  * @file
- * The station's durable memory of its units: SQLite, write-ahead log, synchronous FULL, one row per
- * lot and chip (man lpa-journal(5)). It holds no key, envelope, code or token.
+ * The station's durable memory of its units: SQLite, write-ahead log, one row per lot and chip
+ * (man lpa-journal(5)). It holds no key, envelope, code or token.
  *
  * Several threads may use one journal: writes that arrive while one is being made durable are
  * committed together by one of the waiting threads (group commit).
@@ -39,6 +39,12 @@ void lpa_journal_close(struct lpa_journal *journal);
  */
 BASE_MUST_CHECK
 enum base_status lpa_journal_put(
+    struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err);
+
+/** The same, but the row survives a power cut only from the next put on; the end of this program at
+ * once. */
+BASE_MUST_CHECK
+enum base_status lpa_journal_note(
     struct lpa_journal *journal, const struct lpa_unit *unit, struct base_err *err);
 
 /** BASE_OK with *ret_found false where there is no row; @p ret_unit is written when found. */

@@ -165,7 +165,7 @@ static enum base_status put(void *user, const struct lpa_unit *unit, struct base
     return BASE_OK;
 }
 
-static const struct lpa_journal_ops journal_ops = { load, put };
+static const struct lpa_journal_ops journal_ops = { load, put, put };
 
 static enum base_status append(void *user, const struct lpa_event *event, struct base_err *err)
 {

@@ -39,6 +39,18 @@ static enum base_status gone(struct base_err *err)
     return base_err_set(err, BASE_E_CANCELLED, "test", 0, "killed");
 }
 
+static enum base_status die(struct factory *f, bool power, struct base_err *err)
+{
+    if (power && f->noted) {
+        bool *have = NULL;
+        *factory_row(f, f->noted_chip, &have) = f->noted_row;
+        *have = f->had_row;
+    }
+    f->noted = false; /* a process that ends leaves its writes to the system, which has power */
+    f->killed = true;
+    return gone(err);
+}
+
 bool factory_before(struct factory *f, enum fault *fault, enum base_status lost,
     enum base_status *status, struct base_err *err)
 {
@@ -52,9 +64,8 @@ bool factory_before(struct factory *f, enum fault *fault, enum base_status lost,
         f->socket = (f->socket + 1) % FACTORY_CHIPS;
         f->chips[f->socket].running = f->chips[f->socket].image;
     }
-    if (*fault == FAULT_KILL_BEFORE) {
-        f->killed = true;
-        *status = gone(err);
+    if (*fault == FAULT_KILL_BEFORE || *fault == FAULT_POWER_BEFORE) {
+        *status = die(f, *fault == FAULT_POWER_BEFORE, err);
         return true;
     }
     if (*fault == FAULT_LOST_REQUEST) {
@@ -68,9 +79,8 @@ bool factory_before(struct factory *f, enum fault *fault, enum base_status lost,
 enum base_status factory_after(
     struct factory *f, enum fault fault, enum base_status lost, struct base_err *err)
 {
-    if (fault == FAULT_KILL_AFTER) {
-        f->killed = true;
-        return gone(err);
+    if (fault == FAULT_KILL_AFTER || fault == FAULT_POWER_AFTER) {
+        return die(f, fault == FAULT_POWER_AFTER, err);
     }
     if (fault == FAULT_LOST_REPLY) {
         (void)base_err_set(err, lost, "test", 0, "reply lost");
@@ -112,10 +122,31 @@ static enum base_status journal_put(void *user, const struct lpa_unit *unit, str
     bool *have = NULL;
     *factory_row(f, chip, &have) = *unit;
     *have = true;
+    f->noted = false;
     END(BASE_E_IO);
 }
 
-static const struct lpa_journal_ops journal_ops = { journal_load, journal_put };
+static enum base_status journal_note(void *user, const struct lpa_unit *unit, struct base_err *err)
+{
+    BEGIN(BASE_E_IO)
+    size_t chip = factory_chip(f, unit->chip_id);
+    bool *have = NULL;
+    struct lpa_unit *row = factory_row(f, chip, &have);
+    if (!f->noted || f->noted_chip != chip) {
+        f->noted_row = *row;
+        f->had_row = *have;
+        f->noted_chip = chip;
+        f->noted = true;
+    }
+    *row = *unit;
+    *have = true;
+    END(BASE_E_IO);
+}
+
+static const struct lpa_journal_ops journal_ops = { journal_load, journal_put, journal_note };
+
+const struct lpa_journal_ops factory_lazy_journal_ops = { journal_load, journal_note,
+    journal_note };
 
 static enum base_status log_append(void *user, const struct lpa_event *event, struct base_err *err)
 {

@@ -21,6 +21,8 @@ enum fault {
     FAULT_LOST_REPLY,   /**< it happens, the caller gets an error */
     FAULT_KILL_BEFORE,  /**< the station dies before it happens */
     FAULT_KILL_AFTER,   /**< the station dies after it happened */
+    FAULT_POWER_BEFORE, /**< the station loses power before it happens, and what was only noted */
+    FAULT_POWER_AFTER,  /**< the same after it happened */
     FAULT_SWAP,         /**< somebody puts another board in, then it happens */
     FAULT_COUNT,
 };
@@ -76,6 +78,10 @@ struct factory {
     /* stations: the one that provisions, the one that personalises */
     struct lpa_unit rows[FACTORY_CHIPS], personal_rows[FACTORY_CHIPS];
     bool have_row[FACTORY_CHIPS], have_personal_row[FACTORY_CHIPS];
+    /* the row that was noted last and not made durable since, as it was before */
+    bool noted, had_row;
+    size_t noted_chip;
+    struct lpa_unit noted_row;
     enum lpa_stage stage;
     bool log_full, killed, no_swap;
     enum lpa_event_id announced; /**< last intent that was cosigned */
@@ -99,6 +105,9 @@ void factory_init(struct factory *factory, uint64_t seed);
 
 /** An attested lot that restricts and locks. */
 void factory_init_attested(struct factory *factory, uint64_t seed);
+
+/** A journal that makes nothing durable: the planted bug that the faults must find. */
+extern const struct lpa_journal_ops factory_lazy_journal_ops;
 
 /** The journal row of a chip at the station at work, and whether there is one. */
 struct lpa_unit *factory_row(struct factory *factory, size_t chip, bool **ret_have);

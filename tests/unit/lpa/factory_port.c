@@ -89,7 +89,10 @@ enum base_status factory_restrict(void *user, const struct prg_permit *permit, s
         return base_err_set(err, BASE_E_VERIFY, "test", 0, "not rehearsed");
     }
     expect_announced(f, LPA_EVENT_FUSE_PLAN, "fuses that nobody wrote down first");
-    unsigned more = fault == FAULT_LOST_REPLY || fault == FAULT_KILL_AFTER ? 1 : FACTORY_FUSES;
+    unsigned more =
+        fault == FAULT_LOST_REPLY || fault == FAULT_KILL_AFTER || fault == FAULT_POWER_AFTER
+            ? 1
+            : FACTORY_FUSES;
     chip->fuses = chip->fuses + more < FACTORY_FUSES ? chip->fuses + more : FACTORY_FUSES;
     END(BASE_E_LINK);
 }

@@ -257,19 +257,23 @@ static const char *work_all(struct factory *f)
     return check_done(f);
 }
 
-static void test_every_single_fault_at_every_call(void **state)
+/* Every fault at every call of a lot; the first that breaks something, described, or "". */
+static unsigned every_single_fault(bool lazy, size_t size, char *ret_broken)
 {
-    (void)state;
     unsigned cases = 0;
+    ret_broken[0] = '\0';
     for (enum fault fault = FAULT_LOST_REQUEST; fault < FAULT_COUNT; fault++) {
         for (uint64_t at = 1;; at++) {
             struct factory f;
             factory_init_attested(&f, 100);
+            f.io.journal = lazy ? &factory_lazy_journal_ops : f.io.journal;
             f.fault_at = at;
             f.fault = fault;
             const char *broken = work_all(&f);
             if (broken != NULL) {
-                fail_msg("fault %d at call %u: %s", (int)fault, (unsigned)at, broken);
+                (void)snprintf(
+                    ret_broken, size, "fault %d at call %u: %s", (int)fault, (unsigned)at, broken);
+                return cases;
             }
             cases++;
             if (f.calls < at) {
@@ -277,8 +281,26 @@ static void test_every_single_fault_at_every_call(void **state)
             }
         }
     }
+    return cases;
+}
+
+static void test_every_single_fault_at_every_call(void **state)
+{
+    (void)state;
+    char broken[160];
+    unsigned cases = every_single_fault(false, sizeof(broken), broken);
+    assert_string_equal(broken, "");
     print_message("%u cases of one fault\n", cases);
     assert_true(cases > 600);
+}
+
+/* These faults tell a journal that is durable before each act from one that is not. */
+static void test_a_lazy_journal_is_noticed(void **state)
+{
+    (void)state;
+    char broken[160];
+    (void)every_single_fault(true, sizeof(broken), broken);
+    assert_string_not_equal(broken, "");
 }
 
 static void test_random_faults(void **state)
@@ -337,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_fuse_when_the_log_refuses),
         cmocka_unit_test(test_every_single_fault_at_every_call),
+        cmocka_unit_test(test_a_lazy_journal_is_noticed),
         cmocka_unit_test(test_random_faults),
         cmocka_unit_test(test_the_harness_notices_a_lock_that_does_not_last),
     };

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -351,6 +352,48 @@ static void test_a_full_disk_loses_nothing(void **state)
     lpa_journal_close(journal);
 }
 
+static atomic_uint synced;
+
+/* In the place of the C library's, for SQLite too. */
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&synced, 1U);
+    return fsync(fd);
+}
+
+static unsigned syncs_of(
+    enum base_status (*write)(struct lpa_journal *, const struct lpa_unit *, struct base_err *),
+    struct lpa_journal *journal, const struct lpa_unit *unit)
+{
+    unsigned before = atomic_load(&synced);
+    assert_int_equal(write(journal, unit, NULL), BASE_OK);
+    return atomic_load(&synced) - before;
+}
+
+/* What is noted waits for no disk and is seen by others; what is put does, whatever came before. */
+static void test_a_note_waits_for_the_next_row(void **state)
+{
+    struct place *p = *state;
+    struct lpa_journal *journal = must_open(p);
+    struct lpa_unit unit = sample(1);
+    struct lpa_unit back;
+    bool found = false;
+    assert_true(syncs_of(lpa_journal_put, journal, &unit) > 0);
+    for (uint32_t attempt = 10; attempt < 13; attempt++) {
+        unit.attempt = attempt;
+        assert_int_equal(syncs_of(lpa_journal_note, journal, &unit), 0);
+        struct lpa_journal *other = must_open(p);
+        assert_int_equal(
+            lpa_journal_load(other, "LOT-1", unit.chip_id, &back, &found, NULL), BASE_OK);
+        lpa_journal_close(other);
+        assert_true(found);
+        assert_int_equal(back.attempt, attempt);
+        struct lpa_unit next = sample(attempt);
+        assert_true(syncs_of(lpa_journal_put, journal, &next) > 0);
+    }
+    lpa_journal_close(journal);
+}
+
 /* Killed at any moment, the journal holds what was acknowledged and at most one row more. */
 static void test_kill_at_any_moment(void **state)
 {
@@ -405,6 +448,7 @@ int main(void)
         TEST(test_many_threads_one_writer),
         TEST(test_damage_is_noticed_and_set_aside),
         TEST(test_a_full_disk_loses_nothing),
+        TEST(test_a_note_waits_for_the_next_row),
         TEST(test_kill_at_any_moment),
     };
     return cmocka_run_group_tests_name("lpa-journal", tests, NULL, NULL);
