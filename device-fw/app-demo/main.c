@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small LoRaWAN application on the CM4: joins, sends "hello", and answers every downlink with an
- * uplink of the same payload. It has no key; all cryptography is the services'.
+ * uplink of the same payload. It joins again, rejoins and sends when it is told to. It has no key;
+ * all cryptography is the services'.
  */
 #include "device-fw/app-demo/radio.h"
 #include "device-fw/client/client.h"
@@ -29,6 +30,7 @@ struct app {
     uint8_t frame[FRAME_MAX + 1];
     uint32_t taken;
     uint32_t sent;
+    uint8_t request_type; /* of the last join- or rejoin-request */
 };
 
 static struct app app;
@@ -49,7 +51,17 @@ static void join(void)
 {
     uint32_t status = lpac_join_request(&app.message, app.frame);
 
+    app.request_type = SVC_JOIN_TYPE;
     transmit(APP_RADIO_LORA, status, app.frame, status == SVC_OK ? PROTO_JOIN_REQUEST_SIZE : 0);
+}
+
+static void rejoin(uint8_t type)
+{
+    size_t length = 0;
+    uint32_t status = lpac_rejoin(&app.message, type, app.frame, &length);
+
+    app.request_type = type;
+    transmit(APP_RADIO_LORA, status, app.frame, length);
 }
 
 static void put_header(uint32_t fcnt)
@@ -73,7 +85,7 @@ static void send(size_t length)
     size_t total = HEADER_SIZE + length;
 
     put_header(app.identity.fcnt_up);
-    if (status == SVC_OK)
+    if (status == SVC_OK && length > 0)
         status = lpac_crypt_payload(&app.message, &crypt, app.frame + HEADER_SIZE, length);
     if (status == SVC_OK)
         status = lpac_uplink_mic(&app.message, &uplink, app.frame, total, app.frame + total);
@@ -84,7 +96,8 @@ static void accept(size_t length)
 {
     static const uint8_t hello[] = { 'h', 'e', 'l', 'l', 'o' };
     struct lpac_accepted accepted;
-    uint32_t status = lpac_join_accept(&app.message, SVC_JOIN_TYPE, app.frame, length, &accepted);
+    uint32_t status =
+        lpac_join_accept(&app.message, app.request_type, app.frame, length, &accepted);
 
     if (status != SVC_OK) {
         transmit(APP_RADIO_LORA, status, app.frame, 0);
@@ -141,9 +154,25 @@ static void provision(uint32_t kind)
         join(); /* new root keys */
 }
 
+/* The payload comes to where the frame has it. */
+static void send_data(size_t length)
+{
+    if (length > FRAME_MAX - HEADER_SIZE - MIC_SIZE)
+        return;
+    for (size_t i = length; i > 0; i--)
+        app.frame[HEADER_SIZE + i - 1] = app.frame[i - 1];
+    send(length);
+}
+
 static void take(uint32_t kind, size_t length)
 {
-    if (kind != APP_RADIO_LORA)
+    if (kind == APP_RADIO_JOIN && app.frame[0] == SVC_JOIN_TYPE)
+        join();
+    else if (kind == APP_RADIO_JOIN)
+        rejoin(app.frame[0]);
+    else if (kind == APP_RADIO_SEND)
+        send_data(length);
+    else if (kind != APP_RADIO_LORA)
         provision(kind);
     else if ((app.frame[0] & MTYPE_MASK) == MTYPE_JOIN_ACCEPT)
         accept(length);

@@ -18,6 +18,8 @@ enum app_radio_kind {
     APP_RADIO_STATEMENT = 2, /**< in: authority key id; out: statement */
     APP_RADIO_ENVELOPE = 3,  /**< in: envelope; out: receipt */
     APP_RADIO_RECEIPT = 4,   /**< out: receipt */
+    APP_RADIO_JOIN = 5,      /**< in: JoinReqType; the request comes out as LORA */
+    APP_RADIO_SEND = 6,      /**< in: a payload, or none; the uplink comes out as LORA */
 };
 
 struct app_radio_slot {
