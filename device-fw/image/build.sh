@@ -23,6 +23,8 @@ image=$build/device-fw/image
 arm-none-eabi-size -A "$image/bootloader.elf" >"$image/bootloader.size"
 find "$build" -name '*.su' -exec cat {} + | sort -t"$(printf '\t')" -k2,2nr >"$image/bootloader.stack"
 for name in bootloader.elf bootloader.bin bootloader.map bootloader.size bootloader.stack \
-    routines.elf routines_leaky.elf app-demo.elf app-demo.bin bootloader_leaky.bin prober.bin; do
+    routines.elf routines_leaky.elf app-demo.elf app-demo.bin bootloader_leaky.bin prober.bin \
+    bootloader_early_nonce.bin bootloader_early_counter.bin bootloader_unrepaired.bin \
+    bootloader_second_look.bin; do
     cmp -s "$image/$name" "$out/$name" || cp "$image/$name" "$out/$name"
 done

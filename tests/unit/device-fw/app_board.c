@@ -178,12 +178,30 @@ void app_board_run(struct app_board *app)
     assert_int_equal(peek(app, RADIO_AT(running)), APP_RADIO_RUNNING);
 }
 
+bool app_board_boot(struct app_board *app)
+{
+    struct sim_chip *chip = app->board.chip;
+    uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
+
+    sim_chip_set_power(chip, false);
+    sim_chip_set_power(chip, true);
+    clear_radio(app);
+    while (sim_chip_powered(chip) && peek(app, RADIO_AT(running)) == 0) {
+        if (sim_chip_time_ps(chip) > end)
+            fail_msg("the program does not come up");
+        sim_chip_run_until(chip, sim_chip_time_ps(chip) + POLL_PS);
+    }
+    return sim_chip_powered(chip);
+}
+
 void app_board_restart(struct app_board *app)
 {
-    sim_chip_set_power(app->board.chip, false);
-    sim_chip_set_power(app->board.chip, true);
-    clear_radio(app);
-    wait_change(app, RADIO_AT(running), 0);
+    assert_true(app_board_boot(app));
+}
+
+bool app_board_has_sent(const struct app_board *app)
+{
+    return peek(app, RADIO_AT(out.number)) != app->heard;
 }
 
 void app_board_hear(struct app_board *app, uint32_t kind, uint32_t status,

@@ -44,6 +44,12 @@ void app_board_run(struct app_board *app);
 /** Power off and on, and wait until the program runs by itself. */
 void app_board_restart(struct app_board *app);
 
+/** The same; false when a planned cut took the power away before. */
+bool app_board_boot(struct app_board *app);
+
+/** A frame came out that was not taken yet. */
+bool app_board_has_sent(const struct app_board *app);
+
 /** Wait for a frame of the program; fails the test when it is of another kind or status. */
 void app_board_hear(struct app_board *app, uint32_t kind, uint32_t status,
     uint8_t ret_data[NETWORK_FRAME_MAX], size_t *ret_length);

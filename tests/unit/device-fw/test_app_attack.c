@@ -21,6 +21,11 @@
 #define STEP_PS     (2U * SIM_PS_PER_US)
 #define LIMIT_PS    (3000000U * SIM_PS_PER_US)
 
+#define RACE_PATTERNS 3U
+#define RACE_COPY     300U /* instructions in which the message is copied and checked */
+#define RACE_STEP_PS  (20U * SIM_PS_PER_US)
+#define RACE_LIMIT_PS (1500U * SIM_PS_PER_US)
+
 static struct app_board app;
 static uint32_t number;
 static bool is_hole_planted; /* the unit that closes the first vault home is switched off */
@@ -307,56 +312,75 @@ static void malformed_messages(void **state)
     board_check_vault(&app.board);
 }
 
-/* The message turns into something else before the CM0+'s instruction number @p at. */
-static bool race(const struct board *begun, uint64_t at, uint32_t pattern)
+static bool is_answered(struct sim_chip *chip, uint32_t pattern)
 {
-    struct board copy = board_fork(begun);
-    struct sim_chip *chip = copy.chip;
-    uint64_t end = sim_chip_time_ps(chip) + 1500U * SIM_PS_PER_US;
-    bool answered;
+    uint32_t status = peek(chip, SHARED + 16);
 
-    (void)sim_chip_test_run_instructions(
-        chip, sim_chip_test_core(chip, SIM_AP_CM0).instructions + at, end);
-    answered = (peek(chip, SHARED + 16) != 0);
-    for (uint32_t word = 0; !answered && word < sizeof(struct svc_message); word += 4)
-        poke(chip, SHARED + word, pattern);
-    (void)sim_chip_test_run_instructions(chip, UINT64_MAX, end);
-    check_alive(chip);
-    /* Whatever it became, it was answered; nothing beside it was written. */
-    assert_int_not_equal(peek(chip, SHARED + 16), answered ? 0 : pattern);
-    assert_int_equal(peek(chip, SHARED - 4), 0x5EED5EEDU);
-    assert_int_equal(peek(chip, SHARED + sizeof(struct svc_message)), 0x5EED5EEDU);
-    sim_chip_free(chip);
-    return answered;
+    return status != 0 && status != pattern;
 }
 
-static void racing_messages(void **state)
+/* The message turns into something else at this moment of @p from. */
+static void race(struct sim_chip *victim, const struct sim_chip *from, uint32_t pattern)
 {
-    static const uint32_t patterns[] = { 0xFFFFFFFFU, PROTO_VAULT_HOME_0, 0x00000400U };
-    unsigned cases = 0;
-    const char *seconds = getenv("LPA_SECONDS");
-    bool all = seconds != NULL && strcmp(seconds, "0") == 0;
-    uint64_t at = 0;
-    bool over = false;
+    uint64_t end = sim_chip_time_ps(from) + RACE_LIMIT_PS;
 
-    (void)state;
+    sim_chip_test_copy(victim, from);
+    for (uint32_t word = 0; word < sizeof(struct svc_message); word += 4)
+        poke(victim, SHARED + word, pattern);
+    do {
+        assert_true(sim_chip_time_ps(victim) < end);
+        sim_chip_run_until(victim, sim_chip_time_ps(victim) + RACE_STEP_PS);
+    } while (!is_answered(victim, pattern) || !sim_chip_test_core(victim, SIM_AP_CM0).sleeping);
+    /* Whatever it became, it was answered; nothing beside it was written. */
+    check_alive(victim);
+    assert_int_equal(peek(victim, SHARED - 4), 0x5EED5EEDU);
+    assert_int_equal(peek(victim, SHARED + sizeof(struct svc_message)), 0x5EED5EEDU);
+}
+
+static void hand_message_over(void)
+{
     poke(app.board.chip, SHARED - 4, 0x5EED5EEDU);
     poke(app.board.chip, SHARED + sizeof(struct svc_message), 0x5EED5EEDU);
     put_message(app.board.chip, SVC_OP_IDENTITY, 0);
     assert_true(reads(IPC + 0x20 * SVC_CHANNEL));
     assert_true(writes(IPC + 0x20 * SVC_CHANNEL + 0xC, SHARED));
     assert_true(writes(IPC + 0x20 * SVC_CHANNEL + 8, 1U << SVC_INTR));
-    /* At every instruction of the copy and the checks, and at every 61st until the answer (at every
-     * one with LPA_SECONDS=0). */
-    for (; !over && at < 60000; at += all || at < 300 ? 1 : 61) {
-        for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-            over = race(&app.board, at, patterns[i]);
+}
+
+/* Before each instruction of the CM0+ until the answer: with every pattern while it copies and
+ * checks, with one of them afterwards (with every one if LPA_SECONDS is 0). */
+static void racing_messages(void **state)
+{
+    static const uint32_t patterns[RACE_PATTERNS] = { 0xFFFFFFFFU, PROTO_VAULT_HOME_0,
+        0x00000400U };
+    const char *seconds = getenv("LPA_SECONDS");
+    bool all = seconds != NULL && strcmp(seconds, "0") == 0;
+    struct board victim = board_fork(&app.board);
+    struct board pilot;
+    unsigned cases = 0;
+    uint32_t at = 0;
+
+    (void)state;
+    check_service(); /* the program is up */
+    hand_message_over();
+    pilot = board_fork(&app.board);
+    for (; !is_answered(pilot.chip, 0); at++) {
+        uint64_t next = sim_chip_test_core(pilot.chip, SIM_AP_CM0).instructions + 1U;
+
+        for (uint32_t i = 0; i < RACE_PATTERNS; i++) {
+            if (!all && at >= RACE_COPY && at % RACE_PATTERNS != i)
+                continue;
+            race(victim.chip, pilot.chip, patterns[i]);
             cases++;
         }
+        assert_true(sim_chip_test_run_instructions(
+            pilot.chip, next, sim_chip_time_ps(pilot.chip) + RACE_LIMIT_PS));
     }
-    print_message(
-        "message changed before each of %u instructions: %u cases\n", (unsigned)at, cases);
-    assert_true(over);
+    print_message("message changed before each of %u instructions: %u of %u cases\n", at, cases,
+        at * RACE_PATTERNS);
+    assert_true(at > RACE_COPY);
+    sim_chip_free(pilot.chip);
+    sim_chip_free(victim.chip);
 }
 
 /* ---- what it could have learned ---- */
@@ -409,6 +433,8 @@ int main(int count, char **arguments)
         cmocka_unit_test(nothing_leaks),
     };
 
+    if (count > 1 && strcmp(arguments[1], "race") == 0)
+        cmocka_set_test_filter("racing_messages");
     is_hole_planted = count > 1 && strcmp(arguments[1], "planted") == 0;
     if (is_hole_planted)
         return cmocka_run_group_tests(planted, setup, teardown);
