@@ -40,6 +40,10 @@ struct kms_core {
     const struct base_log *log;       /**< may be NULL; never gets a body, token or code */
     struct kms_policy policy;
     struct kms_metrics metrics;
+    /* A secret that nobody has, against which the codes of unknown names are checked, so that they
+     * take as long as others; made at the first login. */
+    bool have_decoy;
+    uint8_t decoy_wrapped[KMS_TOTP_WRAPPED];
 };
 
 enum kms_method {

@@ -19,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KMS_WRAP_EXTRA 8 /**< bytes that wrapping adds (RFC 3394) */
+#define KMS_TOTP_WRAPPED 32 /**< 20 bytes of secret, 4 of zero, 8 of wrapping */
+#define KMS_WRAP_EXTRA   8  /**< bytes that wrapping adds (RFC 3394) */
 
 struct kms_keystore_ops {
     const char *name;

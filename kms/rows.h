@@ -12,6 +12,7 @@
 #include "base/merkle.h"
 #include "base/note.h"
 #include "device-fw/protocol/layout.h"
+#include "kms/keystore.h"
 #include "kms/store.h"
 
 #include <stddef.h>
@@ -21,7 +22,6 @@
 #define KMS_GRANT_ID_SIZE   33
 #define KMS_REASON_SIZE     129
 #define KMS_NOTE_SIZE       4096
-#define KMS_TOTP_WRAPPED    32 /**< 20 bytes of secret, 4 of zero, 8 of wrapping */
 #define KMS_RECEIPT_WRAPPED (PROTO_MAC_SIZE + 8) /**< a receipt key as it is stored */
 
 /** True for 1 … 64 characters of [A-Za-z0-9._-], not beginning with a dot or dash. */
@@ -74,12 +74,9 @@ struct kms_tester {
     char name[KMS_ID_SIZE];
     enum kms_role role;
     uint8_t totp_wrapped[KMS_TOTP_WRAPPED];
-    int64_t last_step;        /**< last accepted step: strictly rising */
-    int64_t burned_step;      /**< step told "clock off" and so never accepted */
-    int64_t failures;         /**< since first_failure_us */
-    int64_t first_failure_us; /**< start of the counting window */
-    int64_t locks;            /**< lock-outs since the last success */
-    int64_t locked_until_us;
+    int64_t last_step;       /**< last accepted step: strictly rising */
+    int64_t burned_step;     /**< step told "clock off" and so never accepted */
+    int64_t locked_until_us; /**< of its login count; 0 = none */
     int64_t revoked_us;
 };
 
@@ -99,13 +96,42 @@ enum base_status kms_tester_each(
 BASE_MUST_CHECK
 enum base_status kms_tester_accept(struct kms_store *store, const char *name, int64_t step,
     bool *ret_accepted, struct base_err *err);
-/** Write failures, window, locks and burned step. */
+/** @p step is never accepted. */
 BASE_MUST_CHECK
-enum base_status kms_tester_failed(
-    struct kms_store *store, const struct kms_tester *tester, struct base_err *err);
+enum base_status kms_tester_burn(
+    struct kms_store *store, const char *name, int64_t step, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_tester_revoke(struct kms_store *store, const char *name, int64_t now_us,
     bool *ret_revoked, struct base_err *err);
+
+enum kms_login_kind {
+    KMS_LOGIN_TESTER = 1,
+    KMS_LOGIN_STATION = 2,
+};
+
+/** Logins that failed, for a name or at a station. */
+struct kms_login_count {
+    int64_t failures;         /**< since first_failure_us */
+    int64_t first_failure_us; /**< start of the counting window */
+    int64_t locks;            /**< lock-outs in a row */
+    int64_t locked_until_us;
+    int64_t forget_us; /**< from then on the row counts for nothing */
+};
+
+/** The count of a name, which need not be a tester's; zeros where there is none. */
+BASE_MUST_CHECK
+enum base_status kms_login_count_get(struct kms_store *store, enum kms_login_kind kind,
+    const char *name, int64_t now_us, struct kms_login_count *ret_count, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_login_count_put(struct kms_store *store, enum kms_login_kind kind,
+    const char *name, const struct kms_login_count *count, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_login_count_clear(
+    struct kms_store *store, enum kms_login_kind kind, const char *name, struct base_err *err);
+/** Remove what is forgotten. */
+BASE_MUST_CHECK
+enum base_status kms_login_count_purge(
+    struct kms_store *store, int64_t now_us, struct base_err *err);
 
 struct kms_session {
     uint8_t token_sha256[32];

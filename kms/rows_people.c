@@ -184,8 +184,9 @@ enum base_status kms_tester_insert(
 }
 
 #define TESTER_COLUMNS                                                                             \
-    "name, role, totp_wrapped, last_step, burned_step, failures, first_failure_us, locks,"         \
-    " locked_until_us, revoked_us"
+    "name, role, totp_wrapped, last_step, burned_step, revoked_us,"                                \
+    " COALESCE((SELECT locked_until_us FROM login_counts AS c WHERE c.kind = 1"                    \
+    " AND c.name = testers.name), 0)"
 
 struct tester_reader {
     struct kms_tester tester;
@@ -199,11 +200,8 @@ static void tester_of_row(struct kms_row *row, struct kms_tester *tester)
     kms_row_bytes(row, 2, KMS_TOTP_WRAPPED, tester->totp_wrapped);
     tester->last_step = kms_row_int(row, 3);
     tester->burned_step = kms_row_int(row, 4);
-    tester->failures = kms_row_int(row, 5);
-    tester->first_failure_us = kms_row_int(row, 6);
-    tester->locks = kms_row_int(row, 7);
-    tester->locked_until_us = kms_row_int(row, 8);
-    tester->revoked_us = kms_row_int(row, 9);
+    tester->revoked_us = kms_row_int(row, 5);
+    tester->locked_until_us = kms_row_int(row, 6);
 }
 
 static enum base_status read_tester(void *user, struct kms_row *row, struct base_err *err)
@@ -258,26 +256,15 @@ enum base_status kms_tester_accept(struct kms_store *store, const char *name, in
 {
     const struct kms_value values[] = { kms_int(step), kms_text(name) };
     return KMS_CHANGED(store,
-        "UPDATE testers SET last_step = $1, failures = 0, locks = 0, locked_until_us = 0"
-        " WHERE name = $2 AND last_step < $1",
-        values, ret_accepted, err);
+        "UPDATE testers SET last_step = $1 WHERE name = $2 AND last_step < $1", values,
+        ret_accepted, err);
 }
 
-enum base_status kms_tester_failed(
-    struct kms_store *store, const struct kms_tester *tester, struct base_err *err)
+enum base_status kms_tester_burn(
+    struct kms_store *store, const char *name, int64_t step, struct base_err *err)
 {
-    const struct kms_value values[] = {
-        kms_int(tester->failures),
-        kms_int(tester->first_failure_us),
-        kms_int(tester->locks),
-        kms_int(tester->locked_until_us),
-        kms_int(tester->burned_step),
-        kms_text(tester->name),
-    };
-    return KMS_RUN(store,
-        "UPDATE testers SET failures = $1, first_failure_us = $2, locks = $3,"
-        " locked_until_us = $4, burned_step = $5 WHERE name = $6",
-        values, err);
+    const struct kms_value values[] = { kms_int(step), kms_text(name) };
+    return KMS_RUN(store, "UPDATE testers SET burned_step = $1 WHERE name = $2", values, err);
 }
 
 enum base_status kms_tester_revoke(struct kms_store *store, const char *name, int64_t now_us,

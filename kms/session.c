@@ -7,14 +7,9 @@
 #include "base/base64.h"
 #include "base/hash.h"
 #include "kms/call.h"
+#include "kms/login_gate.h"
 
-#define TOKEN_BYTES    32
-#define FAILURES_MAX   5
-#define LOCK_US        (INT64_C(15) * 60 * 1000000)
-#define LOCK_DOUBLINGS 3 /* 15, 30, 60, 120 minutes */
-/* Longer than a lock, so that four guesses, a pause and four more are no way round it: under 100
- * guesses a day, each right for three codes in a million. */
-#define COUNT_US          (INT64_C(60) * 60 * 1000000)
+#define TOKEN_BYTES       32
 #define DEFAULT_IDLE_US   (INT64_C(30) * 60 * 1000000)
 #define DEFAULT_MAX_US    (INT64_C(12) * 3600 * 1000000)
 #define TOUCH_US          (INT64_C(30) * 1000000) /* not a durable write for every call */
@@ -25,18 +20,59 @@ static int64_t or_default(int64_t value, int64_t fallback)
     return value > 0 ? value : fallback;
 }
 
-static enum base_status check_code(struct kms_call *call, const struct kms_tester *tester,
-    const char *code, enum auth_totp_result *ret_result, uint64_t *ret_step, struct base_err *err)
+/* One login: who somebody says to be, and what is known of the name. */
+struct login {
+    struct kms_login_gate gate;
+    const char *code;
+    bool unattended;
+    bool known;
+    struct kms_tester tester; /* where known; else a name and a secret that nobody has */
+};
+
+static enum base_status make_decoy(struct kms_core *core, struct base_err *err)
+{
+    uint8_t secret[KMS_TOTP_WRAPPED - KMS_WRAP_EXTRA] = { 0 };
+    if (core->have_decoy) {
+        return BASE_OK;
+    }
+    enum base_status status = base_random_fill(core->random, secret, AUTH_TOTP_SECRET_SIZE, err);
+    if (status == BASE_OK) {
+        status = kms_keystore_wrap(core->keys, secret, sizeof(secret), core->decoy_wrapped, err);
+    }
+    core->have_decoy = status == BASE_OK;
+    base_wipe(secret, sizeof(secret));
+    return status;
+}
+
+static enum base_status find_tester(
+    struct kms_call *call, struct login *login, struct base_err *err)
+{
+    enum base_status status =
+        kms_tester_get(call->core->store, login->gate.name, &login->tester, err);
+    login->known = status == BASE_OK;
+    if (status != BASE_E_NOTFOUND) {
+        return status;
+    }
+    (void)snprintf(login->tester.name, sizeof(login->tester.name), "%s", login->gate.name);
+    memcpy(login->tester.totp_wrapped, call->core->decoy_wrapped, KMS_TOTP_WRAPPED);
+    return BASE_OK;
+}
+
+static enum base_status check_code(struct kms_call *call, const struct login *login,
+    enum auth_totp_result *ret_result, uint64_t *ret_step, struct base_err *err)
 {
     struct base_secret secret = { 0 };
     enum base_status status = base_secret_init(&secret, KMS_TOTP_WRAPPED - KMS_WRAP_EXTRA, err);
     if (status == BASE_OK) {
         status = kms_keystore_unwrap(
-            call->core->keys, tester->totp_wrapped, KMS_TOTP_WRAPPED, secret.data, err);
+            call->core->keys, login->tester.totp_wrapped, KMS_TOTP_WRAPPED, secret.data, err);
     }
     if (status == BASE_OK) {
-        status = auth_totp_check(secret.data, AUTH_TOTP_SECRET_SIZE, code, call->now_us / 1000000,
-            ret_result, ret_step, err);
+        status = auth_totp_check(secret.data, AUTH_TOTP_SECRET_SIZE, login->code,
+            call->now_us / 1000000, ret_result, ret_step, err);
+    }
+    if (!login->known) {
+        *ret_result = AUTH_TOTP_WRONG; /* whatever fits by chance */
     }
     base_secret_done(&secret);
     return status;
@@ -44,22 +80,12 @@ static enum base_status check_code(struct kms_call *call, const struct kms_teste
 
 /* Write the failure in a transaction that is committed although the call is refused: BASE_OK with a
  * problem document as the answer. */
-static enum base_status count_failure(struct kms_call *call, struct kms_tester *tester,
+static enum base_status count_failure(struct kms_call *call, struct login *login,
     enum kms_problem problem, const char *sentence, struct base_err *err)
 {
-    if (tester->failures == 0 || call->now_us - tester->first_failure_us >= COUNT_US) {
-        tester->failures = 0;
-        tester->first_failure_us = call->now_us;
-    }
-    if (++tester->failures >= FAILURES_MAX) {
-        int64_t doublings = tester->locks < LOCK_DOUBLINGS ? tester->locks : LOCK_DOUBLINGS;
-        tester->locked_until_us = call->now_us + (LOCK_US << doublings);
-        tester->locks++;
-        tester->failures = 0;
-    }
-    enum base_status status = kms_tester_failed(call->core->store, tester, err);
+    enum base_status status = kms_login_gate_failed(call, &login->gate, err);
     if (status == BASE_OK) {
-        status = kms_call_event(call, "login.refused", "", tester->name, err);
+        status = kms_call_event(call, "login.refused", "", login->tester.name, err);
     }
     if (status == BASE_OK) {
         call->core->metrics.logins_refused++;
@@ -69,7 +95,7 @@ static enum base_status count_failure(struct kms_call *call, struct kms_tester *
 }
 
 static enum base_status refuse_clock(
-    struct kms_call *call, struct kms_tester *tester, uint64_t step, struct base_err *err)
+    struct kms_call *call, struct login *login, uint64_t step, struct base_err *err)
 {
     int64_t off = (int64_t)step - call->now_us / 1000000 / AUTH_TOTP_STEP_SECONDS;
     int64_t minutes = (off < 0 ? -off : off) * AUTH_TOTP_STEP_SECONDS / 60;
@@ -79,8 +105,10 @@ static enum base_status refuse_clock(
         "authenticator, then log in with a new code",
         (long long)minutes, off < 0 ? "before" : "after");
     /* Whoever is told that a code is right for another step must not use it at that step. */
-    tester->burned_step = (int64_t)step;
-    return count_failure(call, tester, KMS_PROBLEM_CLOCK_OFF, sentence, err);
+    enum base_status status =
+        kms_tester_burn(call->core->store, login->tester.name, (int64_t)step, err);
+    return status == BASE_OK ? count_failure(call, login, KMS_PROBLEM_CLOCK_OFF, sentence, err)
+                             : status;
 }
 
 static enum base_status refuse_used(struct kms_call *call)
@@ -165,37 +193,33 @@ static enum base_status open_session(
     return status;
 }
 
-static enum base_status login_tester(struct kms_call *call, struct kms_tester *tester,
-    const char *code, bool unattended, struct base_err *err)
+static enum base_status log_in(struct kms_call *call, struct login *login, struct base_err *err)
 {
     enum auth_totp_result result = AUTH_TOTP_WRONG;
     uint64_t step = 0;
-    if (tester->locked_until_us > call->now_us) {
-        call->core->metrics.logins_refused++;
-        return kms_refuse(call, KMS_PROBLEM_LOCKED_OUT,
-            "too many wrong codes for tester %s: wait %lld minutes", tester->name,
-            (long long)((tester->locked_until_us - call->now_us) / 60000000 + 1));
-    }
-    enum base_status status = check_code(call, tester, code, &result, &step, err);
+    enum base_status status = check_code(call, login, &result, &step, err);
     if (status != BASE_OK) {
         return status;
     }
     if (result == AUTH_TOTP_WRONG) {
-        return count_failure(call, tester, KMS_PROBLEM_TOTP_WRONG,
+        return count_failure(call, login, KMS_PROBLEM_TOTP_WRONG,
             "wrong tester name or code: check the name and wait for the next code", err);
     }
     if (result == AUTH_TOTP_CLOCK_OFF) {
-        return refuse_clock(call, tester, step, err);
+        return refuse_clock(call, login, step, err);
     }
-    status = accept_step(call, tester, step, err);
+    status = accept_step(call, &login->tester, step, err);
+    if (status == BASE_OK) {
+        status = kms_login_gate_succeeded(call, &login->gate, err);
+    }
     if (status != BASE_OK) {
         return status;
     }
-    if (tester->revoked_us != 0) {
+    if (login->tester.revoked_us != 0) {
         return kms_refuse(call, KMS_PROBLEM_REVOKED,
-            "tester %s was revoked; ask the KMS's operator", tester->name);
+            "tester %s was revoked; ask the KMS's operator", login->tester.name);
     }
-    return open_session(call, tester, unattended, err);
+    return open_session(call, &login->tester, login->unattended, err);
 }
 
 enum base_status kms_handle_login(struct kms_call *call, struct base_err *err)
@@ -207,22 +231,21 @@ enum base_status kms_handle_login(struct kms_call *call, struct base_err *err)
         return status;
     }
     const char *name = NULL;
-    const char *code = NULL;
-    bool unattended = false;
+    struct login login = { .code = NULL };
     if (base_json_get_text(body, "tester", KMS_ID_SIZE - 1, &name, err) != BASE_OK ||
-        base_json_get_text(body, "code", 16, &code, err) != BASE_OK ||
+        base_json_get_text(body, "code", 16, &login.code, err) != BASE_OK ||
         (base_json_has(body, "unattended") &&
-            base_json_get_bool(body, "unattended", &unattended, err) != BASE_OK)) {
+            base_json_get_bool(body, "unattended", &login.unattended, err) != BASE_OK)) {
         return kms_refuse_body(call, err);
     }
-    struct kms_tester tester;
-    status = kms_tester_get(call->core->store, name, &tester, err);
-    if (status == BASE_E_NOTFOUND) {
-        call->core->metrics.logins_refused++;
-        return kms_refuse(call, KMS_PROBLEM_TOTP_WRONG,
-            "wrong tester name or code: check the name and wait for the next code");
+    status = kms_login_gate_pass(call, name, &login.gate, err);
+    if (status == BASE_OK) {
+        status = make_decoy(call->core, err);
     }
-    return status == BASE_OK ? login_tester(call, &tester, code, unattended, err) : status;
+    if (status == BASE_OK) {
+        status = find_tester(call, &login, err);
+    }
+    return status == BASE_OK ? log_in(call, &login, err) : status;
 }
 
 static bool token_hash(const char *token, uint8_t ret_hash[32])

@@ -11,7 +11,7 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 #define CACHE_SIZE     128
 #define BUSY_MS        5000
 #define COLUMNS_MAX    40
@@ -130,6 +130,23 @@ static const char *const upgrade_to_4[] = {
     " receipt BLOB NOT NULL)",
     "CREATE UNIQUE INDEX wipe_once ON wipes(chip_id, public_key, nonce)",
     "UPDATE meta SET value = '4' WHERE name = 'schema'",
+};
+
+/* From 4 to 5: failed logins are counted for every name, a tester's or not, and for stations. */
+static const char *const upgrade_to_5[] = {
+    "CREATE TABLE login_counts(kind INTEGER NOT NULL, name TEXT NOT NULL,"
+    " failures INTEGER NOT NULL, first_failure_us INTEGER NOT NULL, locks INTEGER NOT NULL,"
+    " locked_until_us INTEGER NOT NULL, forget_us INTEGER NOT NULL, PRIMARY KEY(kind, name))",
+    "CREATE INDEX login_forget ON login_counts(forget_us)",
+    /* a day after the last of window (an hour) and lock */
+    "INSERT INTO login_counts SELECT 1, name, failures, first_failure_us, locks, locked_until_us,"
+    " MAX(locked_until_us, first_failure_us) + 90000000000 FROM testers"
+    " WHERE failures > 0 OR locks > 0",
+    "ALTER TABLE testers DROP COLUMN failures",
+    "ALTER TABLE testers DROP COLUMN first_failure_us",
+    "ALTER TABLE testers DROP COLUMN locks",
+    "ALTER TABLE testers DROP COLUMN locked_until_us",
+    "UPDATE meta SET value = '5' WHERE name = 'schema'",
 };
 
 static enum base_status failed(
@@ -419,6 +436,11 @@ static enum base_status upgrade_tables(struct state *state, struct base_err *err
     if (status == BASE_OK && version == 3) {
         status = run_all(state, upgrade_to_4, sizeof(upgrade_to_4) / sizeof(upgrade_to_4[0]),
             "upgrade its tables", err);
+        version = 4;
+    }
+    if (status == BASE_OK && version == 4) {
+        status = run_all(state, upgrade_to_5, sizeof(upgrade_to_5) / sizeof(upgrade_to_5[0]),
+            "upgrade its tables", err);
     }
     if (status == BASE_OK) {
         return sqlite_commit(state, err);
@@ -431,7 +453,7 @@ static enum base_status check_version(struct state *state, struct base_err *err)
 {
     long version = 0;
     enum base_status status = get_version(state, &version, err);
-    if (status == BASE_OK && (version == 2 || version == 3)) {
+    if (status == BASE_OK && version >= 2 && version < SCHEMA_VERSION) {
         status = upgrade_tables(state, err);
         version = SCHEMA_VERSION;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/kms/lab.h"
@@ -187,6 +188,123 @@ static int guesses_in_a_day(struct fixture *f, int burst, int64_t pause_us)
     return guesses;
 }
 
+/* What a name gets for a wrong code at each of many times: w wrong, L locked out. */
+static void answers_of(struct fixture *f, struct lab_station *station, const char *name,
+    size_t size, char *ret_answers)
+{
+    static const int64_t pauses_s[] = { 0, 0, 1, 0, 0, 0, 14 * 60, 61, 0, 0, 0, 0, 0, 29 * 60, 61,
+        0, 0, 0, 0, 0, 59 * 60, 2 * 3600, 0, 0, 25 * 3600, 0, 0, 0, 0, 0, 26 * 3600, 0, 3599, 1, 0,
+        0 };
+    const size_t count = sizeof(pauses_s) / sizeof(pauses_s[0]);
+    int64_t began_us = f->lab.now_us;
+    assert_true(size > count);
+    for (size_t i = 0; i < count; i++) {
+        char wrong[7];
+        char body[256];
+        f->lab.now_us += pauses_s[i] * LAB_SECOND;
+        wrong_code(f, wrong);
+        lab_login_body(name, wrong, false, body);
+        int status = lab_call(&f->lab, station, KMS_POST, "/v1/session", body, NULL);
+        assert_true(status == 401 || status == 429);
+        ret_answers[i] = status == 401 ? 'w' : 'L';
+    }
+    ret_answers[count] = '\0';
+    f->lab.now_us = began_us;
+}
+
+/* The whole answer to the sixth wrong code, the name in it replaced. */
+static void sixth_answer(
+    struct fixture *f, struct lab_station *station, const char *name, char ret_text[1024])
+{
+    json_t *answer = NULL;
+    char body[256];
+    lab_login_body(name, "12345", false, body);
+    for (int i = 0; i < 6; i++) {
+        json_decref(answer);
+        (void)lab_call(&f->lab, station, KMS_POST, "/v1/session", body, &answer);
+    }
+    char *text = json_dumps(answer, JSON_SORT_KEYS);
+    assert_non_null(text);
+    char *found = strstr(text, name);
+    assert_non_null(found);
+    memset(found, '*', strlen(name));
+    (void)snprintf(ret_text, 1024, "%s", text);
+    free(text);
+    json_decref(answer);
+}
+
+/* A lock-out, longer ones in a row, and forgetting: no name is told from another by them. */
+static void test_unknown_names_are_locked_out_alike(void **state)
+{
+    struct fixture *f = *state;
+    char known[64];
+    char unknown[64];
+    char known_text[1024];
+    char unknown_text[1024];
+    answers_of(f, &f->station, "anna", sizeof(known), known);
+    answers_of(f, &f->other, "nora", sizeof(unknown), unknown);
+    assert_string_equal(unknown, known);
+    assert_string_equal(known, "wwwwwLLwwwwwLLwwwwwLLwwwwwwwwLwwwwww");
+    f->lab.now_us += 300 * LAB_HOUR;
+    sixth_answer(f, &f->station, "anna", known_text);
+    sixth_answer(f, &f->other, "nora", unknown_text);
+    assert_string_equal(unknown_text, known_text);
+    assert_non_null(strstr(known_text, "locked_out"));
+}
+
+static enum base_status read_number(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    *(int64_t *)user = kms_row_int(row, 0);
+    return BASE_OK;
+}
+
+static int64_t number_of(struct fixture *f, const char *sql)
+{
+    int64_t number = -1;
+    const struct kms_statement query = { .sql = sql, .each = read_number, .user = &number };
+    assert_int_equal(kms_store_run(&f->lab.home.store, &query, NULL, NULL), BASE_OK);
+    return number;
+}
+
+/* Whoever goes through a list of names fills no database, and learns at most fifty of them an hour:
+ * nothing. The station is locked out for names that exist as for others, and it alone. */
+static void test_a_list_of_names_is_cut_short(void **state)
+{
+    struct fixture *f = *state;
+    char body[256];
+    char code[7];
+    int counted = 0;
+    for (unsigned hour = 0; hour < 40; hour++) {
+        for (unsigned i = 0; i < 60; i++) {
+            char name[24];
+            (void)snprintf(name, sizeof(name), "name-%u-%u", hour, i);
+            lab_login_body(name, "000000", false, body);
+            counted += lab_call(&f->lab, &f->station, KMS_POST, "/v1/session", body, NULL) == 401;
+        }
+        assert_true(number_of(f, "SELECT count(*) FROM login_counts") <= 1400);
+        f->lab.now_us += LAB_HOUR;
+    }
+    assert_in_range(counted, 500, 40 * 50);
+    assert_int_equal(
+        number_of(f, "SELECT count(*) FROM events WHERE kind = 'login.refused'"), counted);
+    /* the station is locked out, for a right code too; another is not */
+    for (unsigned i = 0; i < 51; i++) {
+        (void)lab_call(&f->lab, &f->station, KMS_POST, "/v1/session", body, NULL);
+        (void)snprintf(body, sizeof(body), "{\"tester\":\"more-%u\",\"code\":\"000000\"}", i);
+    }
+    lab_code(&f->lab, &f->tester, 0, code);
+    refused(f, "anna", code, 429, "locked_out");
+    refused(f, "nora", code, 429, "locked_out");
+    lab_login(&f->lab, &f->other, &f->tester);
+    /* and after two hours it is as good as another; a day later the names are gone */
+    f->lab.now_us += 2 * LAB_HOUR;
+    lab_login(&f->lab, &f->station, &f->tester);
+    f->lab.now_us += 26 * LAB_HOUR;
+    refused(f, "anna", "000000", 401, "totp_wrong");
+    assert_int_equal(number_of(f, "SELECT count(*) FROM login_counts"), 2);
+}
+
 /* No rhythm of guessing gets more than a hundred tries a day, of one in 333 333 each. */
 static void test_guessing_is_slow(void **state)
 {
@@ -299,6 +417,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lock_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_age, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_guessing_is_slow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unknown_names_are_locked_out_alike, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_list_of_names_is_cut_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_binding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_session_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_logout, set_up, tear_down),

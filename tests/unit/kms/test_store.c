@@ -148,6 +148,14 @@ static void downgrade(struct kms_store *store)
         "ALTER TABLE grants DROP COLUMN lock_answer",
         "ALTER TABLE grants DROP COLUMN wiped_us",
         "DROP TABLE wipes",
+        "ALTER TABLE testers ADD COLUMN failures INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE testers ADD COLUMN first_failure_us INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE testers ADD COLUMN locks INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE testers ADD COLUMN locked_until_us INTEGER NOT NULL DEFAULT 0",
+        "UPDATE testers SET locks = 1, first_failure_us = (SELECT first_failure_us FROM"
+        " login_counts WHERE kind = 1), locked_until_us = (SELECT locked_until_us FROM"
+        " login_counts WHERE kind = 1) WHERE name = 'bert'",
+        "DROP TABLE login_counts",
         "CREATE UNIQUE INDEX grant_live ON grants(chip_id) WHERE state IN ('open', 'confirmed')",
         "UPDATE meta SET value = '2' WHERE name = 'schema'",
     };
@@ -163,8 +171,10 @@ static void test_upgrade(void **state)
     struct lab *lab = *state;
     struct lab_station station;
     struct lab_tester tester;
+    struct lab_tester locked;
     struct lab_device device;
     struct kms_order order;
+    char login[256];
     struct kms_lot_view view;
     uint8_t receipt[PROTO_RECEIPT_SIZE];
     struct base_err err = { 0 };
@@ -172,6 +182,11 @@ static void test_upgrade(void **state)
     lab_add_tester(lab, &tester, "anna", KMS_ROLE_PROVISION);
     struct kms_lot lot = lab_lot(lab, "L1", KMS_TRUST_TOFU, 0);
     lab_add_lot(lab, &lot);
+    lab_add_tester(lab, &locked, "bert", KMS_ROLE_PROVISION);
+    lab_login_body("bert", "000000", false, login);
+    for (unsigned i = 0; i < 5; i++) {
+        lab_refused(lab, &station, KMS_POST, "/v1/session", login, 401, "totp_wrong");
+    }
     lab_login(lab, &station, &tester);
     lab_device_open(lab, &device, 0x51a0000000c00001);
     json_t *grant = lab_ask(lab, &station, "L1", &device, 201);
@@ -188,6 +203,7 @@ static void test_upgrade(void **state)
         assert_int_equal(view.lot.granted, 1);
         assert_int_equal(view.counts.confirmed, 1);
         assert_int_equal(view.lot.min_bootloader, 0);
+        lab_refused(lab, &station, KMS_POST, "/v1/session", login, 429, "locked_out");
         if (i == 0) {
             kms_home_close(&lab->home);
         }
@@ -204,7 +220,7 @@ static void test_upgrade(void **state)
     lab_confirm(lab, &station, &device, grant, receipt);
     json_decref(grant);
     /* one of a later version is left alone */
-    run_sql(&lab->home.store, "UPDATE meta SET value = '5' WHERE name = 'schema'");
+    run_sql(&lab->home.store, "UPDATE meta SET value = '6' WHERE name = 'schema'");
     kms_home_close(&lab->home);
     assert_int_equal(kms_home_open(lab->dir, base_random_system(), &lab->clock, &lab->home, &err),
         BASE_E_CONFIG);
