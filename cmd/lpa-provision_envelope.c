@@ -15,6 +15,11 @@ static enum base_status read_message(
     struct base_buf bytes;
     base_buf_init(&bytes, length + 1);
     enum base_status status = base_file_read(path, &bytes, err);
+    if (status == BASE_E_ARG) {
+        base_err_clear(err);
+        status = base_err_set(err, BASE_E_CORRUPT, "file", (int64_t)length,
+            "%s is longer than a %s, which has %zu bytes", path, what, length);
+    }
     if (status == BASE_OK && bytes.length != length) {
         status = base_err_set(err, BASE_E_CORRUPT, "file", (int64_t)bytes.length,
             "%s holds %zu bytes, and a %s has %zu", path, bytes.length, what, length);

@@ -133,6 +133,28 @@ static bool refused_for_good(const struct base_err *err)
     return found;
 }
 
+/* Once for each order: a receipt may be handed in again. */
+static enum base_status log_order(const struct lpa_job_io *io, const struct lpa_unit *before,
+    const struct lpa_unit *unit, const struct proto_receipt *receipt, struct base_err *err)
+{
+    bool waited = before->state == LPA_STATE_GRANTED || before->state == LPA_STATE_INSTALLED;
+    if (receipt->purpose == PROTO_PURPOSE_INSTALL ||
+        (!waited && strcmp(before->grant_id, unit->grant_id) == 0)) {
+        return BASE_OK;
+    }
+    const struct lpa_event event = {
+        .id = receipt->purpose == PROTO_PURPOSE_ZEROISE ? LPA_EVENT_ZEROISE : LPA_EVENT_REWORK,
+        .lot = unit->lot,
+        .step = "receipt",
+        .chip_id = unit->chip_id,
+        .grant_id = unit->grant_id,
+        .dev_eui = unit->dev_eui,
+        .key_version = unit->key_version,
+        .result = "ok",
+    };
+    return io->log->append(io->log_user, &event, err);
+}
+
 enum base_status lpa_order_take_receipt(const struct lpa_job_io *io, struct lpa_unit *unit,
     const uint8_t bytes[PROTO_RECEIPT_SIZE], struct base_err *err)
 {
@@ -158,6 +180,9 @@ enum base_status lpa_order_take_receipt(const struct lpa_job_io *io, struct lpa_
         *unit = before;
         /* Where the journal cannot be written the receipt stays owed, and is refused again. */
         (void)!io->journal->put(io->journal_user, unit, NULL);
+    }
+    if (status == BASE_OK) {
+        status = log_order(io, &before, unit, &receipt, &cause);
     }
     if (status != BASE_OK && err != NULL && err->status == BASE_OK) {
         *err = cause;

@@ -140,7 +140,19 @@ class Lab:
         self.run(program("lpa-image"), "bind", bootloader(), self.image, "--authority", self.path("authority.pem"),
                  "--lab", check=EXIT_OK)
 
-    def sign_image(self):
+    def sign_application(self):
+        """Off the line: the demonstration application as the bootloader wants it; the public key's path."""
+        key, public = self.path("application-signing.pem"), self.path("application-public.pem")
+        self.application = self.path("application.bin")
+        self.run("openssl", "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key,
+                 check=EXIT_OK)
+        self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public, check=EXIT_OK)
+        self.run(program("lpa-image"), "app-sign", os.path.join(BUILD, "device-fw", "app-demo.bin"), "--key", key,
+                 "--version", "1.0.0", "--out", self.application, check=EXIT_OK)
+        os.unlink(key)
+        return public
+
+    def sign_image(self, application_key=None):
         """Off the line: a production image with its signature, and the key as the boot ROM wants it."""
         key, public, bound = self.path("image-signing.pem"), self.path("image-public.pem"), self.path("bound.bin")
         self.signed_image, self.image_key = self.path("signed.bin"), self.path("image.key")
@@ -148,7 +160,8 @@ class Lab:
                  check=EXIT_OK)
         self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public, check=EXIT_OK)
         image = program("lpa-image")
-        self.run(image, "bind", bootloader(), bound, "--authority", self.path("authority.pem"), check=EXIT_OK)
+        more = ("--application-key", application_key) if application_key else ()
+        self.run(image, "bind", bootloader(), bound, "--authority", self.path("authority.pem"), *more, check=EXIT_OK)
         self.run(image, "sign", "--key", key, "--out", self.signed_image, bound, check=EXIT_OK)
         self.run(image, "key", "--public", public, "--out", self.image_key, check=EXIT_OK)
         self.secure_hash = self.run(image, "secure-hash", "--image-key", self.image_key, check=EXIT_OK).out.split()[0]

@@ -11,43 +11,18 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "device-fw/protocol/image.h"
+#include "tests/support/radio.h"
 
 #define IMAGE_FILE_MAX (1U << 20)
-#define POLL_PS        (20U * SIM_PS_PER_US)
-#define LIMIT_PS       (6000000U * SIM_PS_PER_US)
 
-#define RADIO_AT(member) (APP_RADIO_ADDRESS + (uint32_t)offsetof(struct app_radio, member))
-
-static uint32_t peek(const struct app_board *app, uint32_t address)
+static void must_hear(const struct app_board *app, enum radio_result result)
 {
-    uint8_t bytes[4];
+    struct sim_chip_test_core cm0 = sim_chip_test_core(app->board.chip, SIM_AP_CM0);
+    struct sim_chip_test_core cm4 = sim_chip_test_core(app->board.chip, SIM_AP_CM4);
 
-    assert_true(sim_chip_test_read(app->board.chip, address, bytes, sizeof(bytes)));
-    return base_get_le32(bytes);
-}
-
-static void poke(const struct app_board *app, uint32_t address, uint32_t value)
-{
-    uint8_t bytes[4];
-
-    base_put_le32(bytes, value);
-    assert_true(sim_chip_test_write(app->board.chip, address, bytes, sizeof(bytes)));
-}
-
-static void wait_change(struct app_board *app, uint32_t address, uint32_t old)
-{
-    uint64_t end = sim_chip_time_ps(app->board.chip) + LIMIT_PS;
-
-    while (peek(app, address) == old) {
-        if (sim_chip_time_ps(app->board.chip) > end) {
-            struct sim_chip_test_core cm0 = sim_chip_test_core(app->board.chip, SIM_AP_CM0);
-            struct sim_chip_test_core cm4 = sim_chip_test_core(app->board.chip, SIM_AP_CM4);
-
-            fail_msg("the program is silent; CM0+ at 0x%08X (%u), CM4 at 0x%08X (%u)", cm0.pc,
-                cm0.ipsr, cm4.pc, cm4.ipsr);
-        }
-        sim_chip_run_until(app->board.chip, sim_chip_time_ps(app->board.chip) + POLL_PS);
-    }
+    if (result != RADIO_HEARD)
+        fail_msg("the program is silent; CM0+ at 0x%08X (%u), CM4 at 0x%08X (%u)", cm0.pc, cm0.ipsr,
+            cm4.pc, cm4.ipsr);
 }
 
 /* The binding block with the application key. */
@@ -159,10 +134,7 @@ void app_board_install(struct app_board *app, enum proto_lorawan version, uint32
 
 static void clear_radio(struct app_board *app)
 {
-    static const struct app_radio empty;
-
-    assert_true(sim_chip_test_write(
-        app->board.chip, APP_RADIO_ADDRESS, (const void *)&empty, sizeof(empty)));
+    radio_clear(app->board.chip);
     app->heard = 0;
     app->told = 0;
 }
@@ -174,24 +146,21 @@ void app_board_run(struct app_board *app)
 
     clear_radio(app);
     assert_int_equal(board_ask(&app->board, PROTO_CMD_RUN, NULL, 0, answer, &length), PROTO_OK);
-    wait_change(app, RADIO_AT(running), 0);
-    assert_int_equal(peek(app, RADIO_AT(running)), APP_RADIO_RUNNING);
+    must_hear(app, radio_wait(app->board.chip, RADIO_AT(running), 0));
+    assert_int_equal(radio_peek(app->board.chip, RADIO_AT(running)), APP_RADIO_RUNNING);
 }
 
 bool app_board_boot(struct app_board *app)
 {
-    struct sim_chip *chip = app->board.chip;
-    uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
+    enum radio_result result;
 
-    sim_chip_set_power(chip, false);
-    sim_chip_set_power(chip, true);
+    sim_chip_set_power(app->board.chip, false);
+    sim_chip_set_power(app->board.chip, true);
     clear_radio(app);
-    while (sim_chip_powered(chip) && peek(app, RADIO_AT(running)) == 0) {
-        if (sim_chip_time_ps(chip) > end)
-            fail_msg("the program does not come up");
-        sim_chip_run_until(chip, sim_chip_time_ps(chip) + POLL_PS);
-    }
-    return sim_chip_powered(chip);
+    result = radio_wait(app->board.chip, RADIO_AT(running), 0);
+    if (result == RADIO_SILENT)
+        fail_msg("the program does not come up");
+    return result == RADIO_HEARD;
 }
 
 void app_board_restart(struct app_board *app)
@@ -201,30 +170,28 @@ void app_board_restart(struct app_board *app)
 
 bool app_board_has_sent(const struct app_board *app)
 {
-    return peek(app, RADIO_AT(out.number)) != app->heard;
+    return radio_peek(app->board.chip, RADIO_AT(out.number)) != app->heard;
 }
 
 void app_board_hear(struct app_board *app, uint32_t kind, uint32_t status,
     uint8_t ret_data[NETWORK_FRAME_MAX], size_t *ret_length)
 {
-    wait_change(app, RADIO_AT(out.number), app->heard);
+    struct radio_frame frame = { .length = 0 };
+
+    must_hear(app, radio_hear(app->board.chip, app->heard, &frame));
     app->heard++;
-    assert_int_equal(peek(app, RADIO_AT(out.number)), app->heard);
-    assert_int_equal(peek(app, RADIO_AT(out.kind)), kind);
-    assert_int_equal(peek(app, RADIO_AT(out.status)), status);
-    *ret_length = peek(app, RADIO_AT(out.length));
-    assert_true(*ret_length <= NETWORK_FRAME_MAX);
-    assert_true(sim_chip_test_read(app->board.chip, RADIO_AT(out.data), ret_data, *ret_length));
+    assert_int_equal(frame.number, app->heard);
+    assert_int_equal(frame.kind, kind);
+    assert_int_equal(frame.status, status);
+    assert_true(frame.length <= NETWORK_FRAME_MAX);
+    memcpy(ret_data, frame.data, frame.length);
+    *ret_length = frame.length;
 }
 
 void app_board_tell(struct app_board *app, uint32_t kind, const uint8_t *data, size_t length)
 {
-    if (length > 0)
-        assert_true(sim_chip_test_write(app->board.chip, RADIO_AT(in.data), data, length));
-    poke(app, RADIO_AT(in.kind), kind);
-    poke(app, RADIO_AT(in.length), (uint32_t)length);
     app->told++;
-    poke(app, RADIO_AT(in.number), app->told);
+    radio_tell(app->board.chip, app->told, kind, data, length);
 }
 
 void app_board_expect(struct app_board *app, const char *text)
