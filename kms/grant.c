@@ -227,10 +227,10 @@ static enum base_status check_rate(
 static enum base_status take_quota(
     struct kms_call *call, const struct kms_lot *lot, struct base_err *err)
 {
-    struct kms_counts counts;
+    int64_t good = 0;
     bool taken = false;
-    enum base_status status = kms_lot_counts(call->core->store, lot->id, &counts, err);
-    if (status == BASE_OK && counts.open + counts.confirmed >= lot->target) {
+    enum base_status status = kms_lot_good(call->core->store, lot, &good, err);
+    if (status == BASE_OK && good >= lot->target) {
         return kms_refuse(call, KMS_PROBLEM_QUOTA_USED_UP,
             "lot %s wants %lld good units and has that many open or confirmed", lot->id,
             (long long)lot->target);

@@ -239,6 +239,11 @@ enum base_status kms_lot_close(
 BASE_MUST_CHECK
 enum base_status kms_lot_counts(
     struct kms_store *store, const char *id, struct kms_counts *ret_counts, struct base_err *err);
+/** Units open or confirmed: every first installation but the scrapped and retired ones, which alone
+ * are counted. @p lot as read in this transaction. */
+BASE_MUST_CHECK
+enum base_status kms_lot_good(
+    struct kms_store *store, const struct kms_lot *lot, int64_t *ret_good, struct base_err *err);
 /** Lot whose DevEUI range overlaps first … last; NOTFOUND when there is none. */
 BASE_MUST_CHECK
 enum base_status kms_lot_overlap(struct kms_store *store, uint64_t first, uint64_t last,

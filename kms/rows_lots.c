@@ -144,8 +144,8 @@ enum base_status kms_lot_rate(struct kms_store *store, const struct kms_lot *lot
     int64_t *ret_at_us, struct base_err *err)
 {
     struct time_reader reader = { .found = false };
-    if (lot->rate == 0) {
-        *ret_at_us = 0;
+    if (lot->rate == 0 || lot->granted < lot->rate) {
+        *ret_at_us = 0; /* so many were not made at any time */
         return BASE_OK;
     }
     /* The grant that must be an hour old before the next one; scrapped ones count. */
@@ -207,6 +207,33 @@ enum base_status kms_lot_counts(
     enum base_status status = kms_store_run(store, &query, NULL, err);
     if (status == BASE_OK) {
         *ret_counts = counts;
+    }
+    return status;
+}
+
+static enum base_status read_number(void *user, struct kms_row *row, struct base_err *err)
+{
+    (void)err;
+    *(int64_t *)user = kms_row_int(row, 0);
+    return BASE_OK;
+}
+
+enum base_status kms_lot_good(
+    struct kms_store *store, const struct kms_lot *lot, int64_t *ret_good, struct base_err *err)
+{
+    int64_t lost = 0;
+    const struct kms_value values[] = { kms_text(lot->id) };
+    const struct kms_statement query = {
+        .sql = "SELECT COUNT(*) FROM grants WHERE lot = $1 AND state IN ('scrapped', 'retired')"
+               " AND order_id = ''",
+        .values = values,
+        .value_count = 1,
+        .each = read_number,
+        .user = &lost,
+    };
+    enum base_status status = kms_store_run(store, &query, NULL, err);
+    if (status == BASE_OK) {
+        *ret_good = lot->granted - lost;
     }
     return status;
 }

@@ -132,7 +132,8 @@ static const char *const upgrade_to_4[] = {
     "UPDATE meta SET value = '4' WHERE name = 'schema'",
 };
 
-/* From 4 to 5: failed logins are counted for every name, a tester's or not, and for stations. */
+/* From 4 to 5: failed logins are counted for every name, a tester's or not, and for stations;
+ * counts of a lot come from indexes. */
 static const char *const upgrade_to_5[] = {
     "CREATE TABLE login_counts(kind INTEGER NOT NULL, name TEXT NOT NULL,"
     " failures INTEGER NOT NULL, first_failure_us INTEGER NOT NULL, locks INTEGER NOT NULL,"
@@ -142,6 +143,11 @@ static const char *const upgrade_to_5[] = {
     "INSERT INTO login_counts SELECT 1, name, failures, first_failure_us, locks, locked_until_us,"
     " MAX(locked_until_us, first_failure_us) + 90000000000 FROM testers"
     " WHERE failures > 0 OR locks > 0",
+    /* what is counted is in the indexes: no reading of whole grants */
+    "DROP INDEX grant_lot",
+    "CREATE INDEX grant_lot ON grants(lot, state, chip_id, order_id)",
+    "DROP INDEX grant_time",
+    "CREATE INDEX grant_time ON grants(lot, created_us) WHERE order_id = ''",
     "ALTER TABLE testers DROP COLUMN failures",
     "ALTER TABLE testers DROP COLUMN first_failure_us",
     "ALTER TABLE testers DROP COLUMN locks",

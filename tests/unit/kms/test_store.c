@@ -128,6 +128,10 @@ static void downgrade(struct kms_store *store)
     static const char *const statements[] = {
         "DROP TABLE permits",
         "DROP TABLE orders",
+        "DROP INDEX grant_lot",
+        "DROP INDEX grant_time",
+        "CREATE INDEX grant_lot ON grants(lot, state, chip_id)",
+        "CREATE INDEX grant_time ON grants(lot, created_us)",
         "DROP INDEX grant_open",
         "DROP INDEX grant_current",
         "DROP INDEX grant_install",
