@@ -174,6 +174,9 @@ static enum base_status read_unit_grant(
     if (status == BASE_OK) {
         status = base_json_get_bool(object, "locked", &unit->locked, err);
     }
+    if (status == BASE_OK) {
+        status = base_json_get_bool(object, "wiped", &unit->wiped, err);
+    }
     return status == BASE_OK ? read_work(object, &unit->work, err) : status;
 }
 

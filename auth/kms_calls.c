@@ -265,24 +265,33 @@ static enum base_status grant_path(
     return status;
 }
 
-enum base_status auth_kms_confirm(struct auth_kms *kms, const char *grant_id,
-    const uint8_t *receipt, size_t receipt_length, struct auth_confirmation *ret_confirmation,
+/* Finishing a unit: one member with bytes, and no session. */
+static enum base_status finish(struct auth_kms *kms, const char *grant_id, const char *verb,
+    const char *member, const uint8_t *bytes, size_t length, json_t **ret_answer,
     struct base_err *err)
 {
     char path[PATH_SIZE];
-    json_auto_t *answer = NULL;
-    enum base_status status = grant_path(grant_id, "receipt", path, err);
+    enum base_status status = grant_path(grant_id, verb, path, err);
     if (status != BASE_OK) {
         return status;
     }
     json_t *body = json_object();
-    status = base_json_set_base64(body, "receipt", receipt, receipt_length, err);
+    status = base_json_set_base64(body, member, bytes, length, err);
     if (status != BASE_OK) {
         json_decref(body);
         return status;
     }
     const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
-    status = auth_kms_call(kms, &call, &answer, err);
+    return auth_kms_call(kms, &call, ret_answer, err);
+}
+
+enum base_status auth_kms_confirm(struct auth_kms *kms, const char *grant_id,
+    const uint8_t *receipt, size_t receipt_length, struct auth_confirmation *ret_confirmation,
+    struct base_err *err)
+{
+    json_auto_t *answer = NULL;
+    enum base_status status =
+        finish(kms, grant_id, "receipt", "receipt", receipt, receipt_length, &answer, err);
     if (status == BASE_OK && auth_kms_read_confirmation(answer, ret_confirmation, err) != BASE_OK) {
         return auth_kms_odd_answer(err);
     }
@@ -310,21 +319,10 @@ enum base_status auth_kms_scrap(
 enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const uint8_t *answer,
     size_t answer_length, bool *ret_repeated, struct base_err *err)
 {
-    char path[PATH_SIZE];
     json_auto_t *reply = NULL;
     bool repeated = false;
-    enum base_status status = grant_path(grant_id, "lock", path, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    json_t *body = json_object();
-    status = base_json_set_base64(body, "answer", answer, answer_length, err);
-    if (status != BASE_OK) {
-        json_decref(body);
-        return status;
-    }
-    const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
-    status = auth_kms_call(kms, &call, &reply, err);
+    enum base_status status =
+        finish(kms, grant_id, "lock", "answer", answer, answer_length, &reply, err);
     if (status == BASE_OK && base_json_get_bool(reply, "repeated", &repeated, err) != BASE_OK) {
         return auth_kms_odd_answer(err);
     }
@@ -332,6 +330,37 @@ enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const
         *ret_repeated = repeated;
     }
     return status;
+}
+
+enum base_status auth_kms_wipe(struct auth_kms *kms, const char *grant_id, const uint8_t *statement,
+    size_t statement_length, struct auth_wipe *ret_wipe, struct base_err *err)
+{
+    struct auth_wipe wipe = { .wipe_id = "" };
+    json_auto_t *answer = NULL;
+    enum base_status status =
+        finish(kms, grant_id, "wipe", "statement", statement, statement_length, &answer, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    status = base_json_copy_text(answer, "wipe_id", sizeof(wipe.wipe_id), wipe.wipe_id, err);
+    if (status == BASE_OK) {
+        status = base_json_get_bool(answer, "repeated", &wipe.repeated, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_base64(
+            answer, "envelope", sizeof(wipe.envelope), wipe.envelope, &wipe.envelope_length, err);
+    }
+    if (status != BASE_OK) {
+        return auth_kms_odd_answer(err);
+    }
+    *ret_wipe = wipe;
+    return BASE_OK;
+}
+
+enum base_status auth_kms_wiped(struct auth_kms *kms, const char *grant_id, const uint8_t *receipt,
+    size_t receipt_length, struct base_err *err)
+{
+    return finish(kms, grant_id, "wiped", "receipt", receipt, receipt_length, NULL, err);
 }
 
 /* 409 "stale" carries the size that the KMS knows. */

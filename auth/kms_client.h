@@ -147,6 +147,7 @@ struct auth_unit {
     uint32_t key_version;
     uint8_t public_key_sha256[32]; /**< zeros where unknown */
     bool locked;                   /**< the KMS holds the chip's lock answer */
+    bool wiped;                    /**< scrapped or retired, and the board's keys are gone */
     enum auth_work work; /**< ordered and not begun (state confirmed, zeroised), or begun (open) */
 };
 
@@ -268,6 +269,30 @@ enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const
 BASE_MUST_CHECK
 enum base_status auth_kms_scrap(
     struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err);
+
+/** An envelope that takes the keys off a scrapped board. */
+struct auth_wipe {
+    char wipe_id[AUTH_GRANT_ID_SIZE]; /**< the envelope's id */
+    bool repeated;                    /**< the same bytes as before */
+    uint8_t envelope[AUTH_ENVELOPE_MAX];
+    size_t envelope_length;
+};
+
+/**
+ * Ask for the envelope that wipes the board of a scrapped or retired grant. Needs only the
+ * certificate. A repeat with the same statement gets the same bytes.
+ *
+ * @return BASE_OK; DENIED with "not_scrapped", "chip_known", "statement_bad", "grant_unknown"
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_wipe(struct auth_kms *kms, const char *grant_id, const uint8_t *statement,
+    size_t statement_length, struct auth_wipe *ret_wipe, struct base_err *err);
+
+/** Hand in the receipt of a wiped board. Needs only the certificate; repeating is fine. DENIED:
+ * "receipt_bad", "grant_unknown". */
+BASE_MUST_CHECK
+enum base_status auth_kms_wiped(struct auth_kms *kms, const char *grant_id, const uint8_t *receipt,
+    size_t receipt_length, struct base_err *err);
 
 enum auth_witness {
     AUTH_WITNESS_COSIGNED = 1, /**< stored and cosigned */

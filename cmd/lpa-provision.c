@@ -380,7 +380,9 @@ static const struct cli_verb verbs[] = {
         "(show | scrap | settle | envelope | receipt) CHIP --dir DIR [--lot LOT] [--reason TEXT] "
         "[--probe URL] [--yes] [--statement FILE] [--out FILE] [--receipt FILE] [--json]",
         prov_unit,
-        "show one unit, retire its grant, settle its lock, carry its messages as files" },
+        "show one unit, retire its grant and wipe its board, settle its lock, carry its messages "
+        "as "
+        "files" },
     { "status", "--dir DIR [--lot LOT] [--rebuild] [--json]", prov_status,
         "what this station has done and still owes; rebuild a damaged journal from the KMS" },
     { "doctor", "--dir DIR [--probe URL ...] [--json]", prov_doctor,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lpa-provision unit: show and scrap. */
+/* lpa-provision unit: its verbs, and show. */
 #include "cmd/lpa-provision_unit.h"
 
 #include "base/hex.h"
@@ -25,7 +25,7 @@ static enum base_status match_row(void *user, const struct lpa_unit *unit, struc
     return BASE_OK;
 }
 
-static const char *kms_state_name(enum auth_unit_state state)
+const char *prov_unit_state_name(enum auth_unit_state state)
 {
     static const char *const names[] = { "unknown", "registered", "open", "confirmed", "scrapped",
         "elsewhere", "zeroised", "retired" };
@@ -60,9 +60,9 @@ static void print_kms(const struct auth_unit *unit)
 {
     char eui[17];
     base_hex_encode(unit->dev_eui, 8, eui);
-    printf("KMS      lot %s  state %s%s  DevEUI %s  key version %u  grant %s\n",
-        unit->lot[0] == '\0' ? "-" : unit->lot, kms_state_name(unit->state),
-        unit->locked ? ", locked" : "", eui, unit->key_version,
+    printf("KMS      lot %s  state %s%s%s  DevEUI %s  key version %u  grant %s\n",
+        unit->lot[0] == '\0' ? "-" : unit->lot, prov_unit_state_name(unit->state),
+        unit->locked ? ", locked" : "", unit->wiped ? ", wiped" : "", eui, unit->key_version,
         unit->grant_id[0] == '\0' ? "-" : unit->grant_id);
 }
 
@@ -72,7 +72,7 @@ json_t *prov_probe_json(const struct lpa_probe *probe)
         "serial", probe->serial, "firmware", probe->firmware);
 }
 
-static json_t *unit_object(const struct prov_row_search *search, const struct auth_unit *unit)
+json_t *prov_unit_object(const struct prov_row_search *search, const struct auth_unit *unit)
 {
     char eui[17];
     json_t *object = json_object();
@@ -90,9 +90,10 @@ static json_t *unit_object(const struct prov_row_search *search, const struct au
     if (unit != NULL) {
         base_hex_encode(unit->dev_eui, 8, eui);
         (void)json_object_set_new(object, "kms",
-            json_pack("{s:s, s:s, s:s, s:s, s:I, s:b}", "lot", unit->lot, "state",
-                kms_state_name(unit->state), "dev_eui", eui, "grant_id", unit->grant_id,
-                "key_version", (json_int_t)unit->key_version, "locked", (int)unit->locked));
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "lot", unit->lot, "state",
+                prov_unit_state_name(unit->state), "dev_eui", eui, "grant_id", unit->grant_id,
+                "key_version", (json_int_t)unit->key_version, "locked", (int)unit->locked, "wiped",
+                (int)unit->wiped));
     }
     return object;
 }
@@ -107,7 +108,7 @@ enum base_status prov_unit_row(struct prov_unit_verb *v, struct base_err *err)
     return lpa_journal_each(v->app.journal, v->args.lot, match_row, &v->search, err);
 }
 
-static enum base_status find_unit(struct prov_unit_verb *v, struct base_err *err)
+enum base_status prov_unit_find(struct prov_unit_verb *v, struct base_err *err)
 {
     enum base_status status = prov_unit_row(v, err);
     if (status == BASE_OK && !v->search.found && v->args.lot == NULL) {
@@ -125,12 +126,12 @@ static enum base_status find_unit(struct prov_unit_verb *v, struct base_err *err
 
 static enum base_status show_unit(struct prov_unit_verb *v, struct base_err *err)
 {
-    enum base_status status = find_unit(v, err);
+    enum base_status status = prov_unit_find(v, err);
     if (status != BASE_OK) {
         return status;
     }
     if (v->args.json) {
-        return prov_print_json(unit_object(&v->search, &v->unit), err);
+        return prov_print_json(prov_unit_object(&v->search, &v->unit), err);
     }
     if (v->search.found) {
         print_row(&v->search.newest);
@@ -156,112 +157,13 @@ enum base_status prov_unit_ask(
     return yes ? BASE_OK : base_err_set(err, BASE_E_CANCELLED, "option", 0, "nothing was done");
 }
 
-static enum base_status permit_scrap(const struct prov_unit_verb *v, struct base_err *err)
-{
-    char question[128];
-    (void)snprintf(question, sizeof(question),
-        "Scrapping chip %.16s is final: its DevEUI is retired.", v->args.words[1]);
-    return prov_unit_ask(v, question, err);
-}
-
-static enum base_status journal_scrapped(struct prov_unit_verb *v, struct base_err *err)
-{
-    struct lpa_unit row = v->search.newest;
-    if (!v->search.found) {
-        memset(&row, 0, sizeof(row));
-        (void)snprintf(row.lot, sizeof(row.lot), "%s", v->args.lot);
-        memcpy(row.chip_id, v->chip_id, sizeof(row.chip_id));
-        row.started_wall_us = base_clock_wall_us(v->app.clock);
-    }
-    row.state = LPA_STATE_SCRAPPED;
-    row.receipt_length = 0;
-    memcpy(row.dev_eui, v->unit.dev_eui, sizeof(row.dev_eui));
-    row.updated_wall_us = base_clock_wall_us(v->app.clock);
-    return lpa_journal_put(v->app.journal, &row, err);
-}
-
-static enum base_status scrap_open(
-    struct prov_unit_verb *v, const char *reason, struct base_err *err)
-{
-    struct base_err cause = { 0 };
-    struct lpa_event event = { .id = LPA_EVENT_SCRAP,
-        .lot = v->unit.lot,
-        .chip_id = v->chip_id,
-        .dev_eui = v->unit.dev_eui,
-        .grant_id = v->unit.grant_id,
-        .why = reason };
-    enum base_status status = lpa_audit_append(v->app.audit, &event, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    status = auth_kms_scrap(v->app.kms, v->unit.grant_id, reason, &cause);
-    event.result = status == BASE_OK ? "ok" : "fail";
-    event.code = status == BASE_OK ? NULL : cause.code;
-    enum base_status logged =
-        lpa_audit_append(v->app.audit, &event, status == BASE_OK ? err : NULL);
-    if (status != BASE_OK) {
-        *err = cause;
-        return status;
-    }
-    return logged == BASE_OK ? journal_scrapped(v, err) : logged;
-}
-
-static enum base_status scrap_unit(struct prov_unit_verb *v, struct base_err *err)
-{
-    const char *reason = v->args.reason != NULL ? v->args.reason : "bad";
-    enum base_status status = find_unit(v, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    if (v->unit.state == AUTH_UNIT_SCRAPPED && !v->args.json) {
-        printf("chip %s is scrapped already\n", v->args.words[1]);
-        return BASE_OK;
-    }
-    if (v->unit.state == AUTH_UNIT_SCRAPPED) {
-        return prov_print_json(unit_object(&v->search, &v->unit), err);
-    }
-    if (v->unit.state == AUTH_UNIT_CONFIRMED && v->unit.locked) {
-        return base_err_set(err, BASE_E_DENIED, "unit", (int64_t)v->unit.state,
-            "chip %s is confirmed and locked, and only open grants can be scrapped here; if its "
-            "application takes no envelope, the KMS operator retires its DevEUI and revokes its "
-            "keys with lpa-kms unit retire %s --permit, and the board is destroyed",
-            v->args.words[1], v->args.words[1]);
-    }
-    if (v->unit.state != AUTH_UNIT_OPEN) {
-        return base_err_set(err, BASE_E_DENIED, "unit", (int64_t)v->unit.state,
-            "chip %s has no open grant in this lot (KMS state %s); only open grants can be "
-            "scrapped here",
-            v->args.words[1], kms_state_name(v->unit.state));
-    }
-    status = permit_scrap(v, err);
-    if (status == BASE_OK) {
-        status = prov_open_audit(&v->app, err);
-    }
-    if (status == BASE_OK) {
-        status = scrap_open(v, reason, err);
-    }
-    if (status != BASE_OK) {
-        return status;
-    }
-    prov_cosign(&v->app);
-    v->unit.state = AUTH_UNIT_SCRAPPED;
-    if (v->args.json) {
-        return prov_print_json(unit_object(&v->search, &v->unit), err);
-    }
-    printf(
-        "chip %s is scrapped: the KMS has retired its DevEUI and revoked its keys; mark the board "
-        "and destroy it\n",
-        v->args.words[1]);
-    return BASE_OK;
-}
-
 static const struct {
     const char *word;
     const char *options;
     enum base_status (*run)(struct prov_unit_verb *v, struct base_err *err);
 } verbs[] = {
     { "show", "lot", show_unit },
-    { "scrap", "lot reason yes", scrap_unit },
+    { "scrap", "lot probe reason yes", prov_unit_scrap },
     { "settle", "lot probe yes", prov_unit_settle },
     { "envelope", "lot statement out", prov_unit_envelope },
     { "receipt", "lot receipt", prov_unit_receipt },

@@ -28,6 +28,16 @@ struct prov_unit_verb {
 BASE_MUST_CHECK
 enum base_status prov_unit_row(struct prov_unit_verb *v, struct base_err *err);
 
+/** The same, and what the KMS knows of the unit. */
+BASE_MUST_CHECK
+enum base_status prov_unit_find(struct prov_unit_verb *v, struct base_err *err);
+
+/** What journal and KMS know, as JSON; @p unit may be NULL. */
+json_t *prov_unit_object(const struct prov_row_search *search, const struct auth_unit *unit);
+
+/** "open", "scrapped", … */
+const char *prov_unit_state_name(enum auth_unit_state state);
+
 /** Have what is final confirmed: --yes, or the word typed. */
 BASE_MUST_CHECK
 enum base_status prov_unit_ask(
@@ -47,6 +57,8 @@ BASE_MUST_CHECK
 enum base_status prov_unit_open(
     struct prov_unit_verb *v, const char *lot, struct prov_unit_io *at, struct base_err *err);
 
+BASE_MUST_CHECK
+enum base_status prov_unit_scrap(struct prov_unit_verb *v, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status prov_unit_envelope(struct prov_unit_verb *v, struct base_err *err);
 BASE_MUST_CHECK

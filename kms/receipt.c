@@ -11,7 +11,16 @@
 enum base_status kms_call_grant(
     struct kms_call *call, struct kms_grant *ret_grant, struct base_err *err)
 {
+    struct kms_wipe wipe;
     enum base_status status = kms_grant_by_id(call->core->store, call->args[0], ret_grant, err);
+    if (status == BASE_E_NOTFOUND) {
+        status = kms_wipe_by_id(call->core->store, call->args[0], &wipe, err);
+        if (status == BASE_OK) {
+            return kms_refuse(call, KMS_PROBLEM_GRANT_SCRAPPED,
+                "this envelope wiped the board of a scrapped unit; hand its receipt in with "
+                "lpa-provision unit scrap");
+        }
+    }
     if (status == BASE_E_NOTFOUND) {
         return kms_refuse(call, KMS_PROBLEM_GRANT_UNKNOWN,
             "this KMS made no such grant; was the unit provisioned with another KMS?");

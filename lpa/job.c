@@ -323,7 +323,7 @@ enum lpa_job_next lpa_job_step(struct lpa_job *job)
 bool lpa_job_owes(const struct lpa_unit *unit)
 {
     bool receipt = unit->state == LPA_STATE_INSTALLED && unit->receipt_length != 0;
-    return receipt || lpa_job_owes_lock(unit);
+    return receipt || lpa_job_owes_lock(unit) || lpa_job_owes_wipe(unit);
 }
 
 /* A locked unit that got new keys is still locked; one whose keys were taken off holds none. */
@@ -343,6 +343,9 @@ enum base_status lpa_job_settle(
 {
     if (lpa_job_owes_lock(unit)) {
         return lpa_job_settle_lock(io, unit, err);
+    }
+    if (lpa_job_owes_wipe(unit)) {
+        return lpa_job_settle_wipe(io, unit, err);
     }
     if (!lpa_job_owes(unit)) {
         return BASE_OK;

@@ -114,6 +114,12 @@ struct lpa_kms_ops {
      */
     enum base_status (*permit)(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
         struct lpa_permit *ret_permit, struct base_err *err);
+    /** The envelope that wipes the board of a grant that ended. */
+    enum base_status (*wipe)(void *user, const char *grant_id, const uint8_t *statement,
+        size_t length, struct auth_wipe *ret_wipe, struct base_err *err);
+    /** Hand in a wiped board's receipt. */
+    enum base_status (*wiped)(void *user, const char *grant_id, const uint8_t *receipt,
+        size_t length, struct base_err *err);
     /** Hand in the lock answer. */
     enum base_status (*lock)(void *user, const char *grant_id, const uint8_t *answer, size_t length,
         struct base_err *err);
@@ -269,6 +275,28 @@ bool lpa_job_owes(const struct lpa_unit *unit);
 BASE_MUST_CHECK
 enum base_status lpa_job_settle(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
+
+/** How wiping a scrapped board ended. */
+enum lpa_wipe {
+    LPA_WIPE_DONE = 1,   /**< its keys are gone, and the KMS knows it */
+    LPA_WIPE_NEVER = 2,  /**< it never took an envelope: there are no keys on it */
+    LPA_WIPE_LOCKED = 3, /**< it is locked, or dead, and speaks to no station any more */
+};
+
+/**
+ * Take the keys off the board at the io's device, whose unit is scrapped or retired. Whatever cut
+ * an earlier try short, this one goes on: the chip is asked for its receipt before anything else.
+ *
+ * @param authority_key_id  of the KMS, PROTO_KEY_ID_SIZE bytes
+ * @param unit              journal row with lot, chip and ended grant; updated and journaled
+ * @param ret_outcome       written on BASE_OK
+ * @return BASE_OK; as the device's examine, boot, statement and zeroise, and as the KMS's wipe and
+ *         wiped; DENIED code "board_changed": another chip is at this site, and was left alone
+ */
+BASE_MUST_CHECK
+enum base_status lpa_job_wipe(const struct lpa_job_io *io,
+    const uint8_t authority_key_id[PROTO_KEY_ID_SIZE], struct lpa_unit *unit,
+    enum lpa_wipe *ret_outcome, struct base_err *err);
 
 /**
  * End "lock unknown" as a person says: the board at the io's device is the one with this label.

@@ -31,7 +31,10 @@ struct by_number {
 #define SET_ASIDE    "Mark the board as bad and set it aside."
 #define ASK_OPERATOR "Stop the lot and ask the KMS operator."
 #define ASK_PERMIT   "Ask the KMS operator for a permit for this lot (lpa-kms permit add)."
-#define RUN_AGAIN    "Run the board again."
+#define WIPE_DESTROY                                                                               \
+    "Destroy the board: it must not be shipped. If it still answers, wipe it first with "          \
+    "lpa-provision unit scrap --probe."
+#define RUN_AGAIN "Run the board again."
 
 static const struct by_code codes[] = {
     { "unknown", { LPA_RESULT_UNKNOWN, false,
@@ -84,8 +87,8 @@ static const struct by_code codes[] = {
         { FAIL_AGAIN, "Run the board once more; if it fails again, set it aside." } },
     { "unit_retired", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
     { "superseded", { FAIL_FOREVER, "Set the board aside: it holds keys that were replaced." } },
-    { "unit_scrapped", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
-    { "grant_scrapped", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
+    { "unit_scrapped", { FAIL_FOREVER, WIPE_DESTROY } },
+    { "grant_scrapped", { FAIL_FOREVER, WIPE_DESTROY } },
     { "grant_unknown", { FAIL_FOREVER, "Set the board aside: this KMS never issued its keys." } },
     { "receipt_bad", { FAIL_FOREVER, SET_ASIDE } },
     { "receipt_foreign", { FAIL_AGAIN, RUN_AGAIN } },

@@ -24,7 +24,8 @@ static enum base_status pass_on(struct base_err *err, const struct base_err *cau
 
 bool lpa_due_receipt(const struct lpa_job *job)
 {
-    return job->opts.stage == LPA_STAGE_PROVISION && job->have_hello &&
+    /* A wiped board's receipt was handed in as such. */
+    return job->opts.stage == LPA_STAGE_PROVISION && job->have_hello && !job->known.wiped &&
            job->hello.vault_state >= PROTO_VAULT_COMMITTED && !job->have_receipt && !job->confirmed;
 }
 

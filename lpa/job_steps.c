@@ -180,9 +180,10 @@ static bool record_is_lost(const struct lpa_job *job)
 static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
 {
     if (job->known.state == AUTH_UNIT_SCRAPPED || job->known.state == AUTH_UNIT_RETIRED) {
-        job->unit.state = LPA_STATE_SCRAPPED;
-        return lpa_job_refuse(
-            err, BASE_E_DENIED, "unit_scrapped", "this unit was scrapped; its DevEUI is retired");
+        job->unit.state = job->known.wiped ? LPA_STATE_WIPED : LPA_STATE_SCRAPPED;
+        return lpa_job_refuse(err, BASE_E_DENIED, "unit_scrapped",
+            "this unit was scrapped; its DevEUI is retired%s",
+            job->known.wiped ? ", and its board is wiped" : "");
     }
     if (job->known.state == AUTH_UNIT_ELSEWHERE) {
         /* Its receipt was handed in on the way, for the lot that has it: this lot's books do not

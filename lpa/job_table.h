@@ -72,6 +72,12 @@ BASE_MUST_CHECK
 enum base_status lpa_job_settle_lock(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
 
+/** Hand in a wiped board's receipt that is owed. */
+bool lpa_job_owes_wipe(const struct lpa_unit *unit);
+BASE_MUST_CHECK
+enum base_status lpa_job_settle_wipe(
+    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
+
 /* Rows of lpa/job_secure.c. */
 bool lpa_due_rehearse(const struct lpa_job *job);
 BASE_MUST_CHECK

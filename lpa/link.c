@@ -121,12 +121,40 @@ static enum base_status kms_lock(
     return status;
 }
 
+static enum base_status kms_wipe(void *user, const char *grant_id, const uint8_t *statement,
+    size_t length, struct auth_wipe *ret_wipe, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    struct auth_kms *kms = NULL;
+    enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
+    if (status == BASE_OK) {
+        status = auth_kms_wipe(kms, grant_id, statement, length, ret_wipe, err);
+    }
+    lpa_kms_pool_give(link->pool, kms);
+    return status;
+}
+
+static enum base_status kms_wiped(
+    void *user, const char *grant_id, const uint8_t *receipt, size_t length, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    struct auth_kms *kms = NULL;
+    enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
+    if (status == BASE_OK) {
+        status = auth_kms_wiped(kms, grant_id, receipt, length, err);
+    }
+    lpa_kms_pool_give(link->pool, kms);
+    return status;
+}
+
 const struct lpa_kms_ops lpa_link_kms_ops = {
     .get_unit = kms_get_unit,
     .grant = kms_grant,
     .confirm = kms_confirm,
     .register_unit = kms_register_unit,
     .permit = kms_permit,
+    .wipe = kms_wipe,
+    .wiped = kms_wiped,
     .lock = kms_lock,
 };
 

@@ -47,6 +47,7 @@ enum lpa_state {
     LPA_STATE_LOCKED = 9,
     LPA_STATE_SCRAPPED = 10,
     LPA_STATE_ZEROISED = 11,
+    LPA_STATE_WIPED = 12, /**< scrapped, and the board's keys are gone */
 };
 
 /** One row of the step table. Values are stored: append only. */
@@ -70,6 +71,7 @@ enum lpa_step_id {
     LPA_STEP_PROVE = 16,  /**< the locked port, from outside */
     LPA_STEP_REPORT = 17, /**< the lock answer to the KMS */
     LPA_STEP_SELF_TEST = 18,
+    LPA_STEP_WIPE = 20, /**< a scrapped board loses its keys; 19 is taken */
 };
 
 /** How far the lock of a unit is known to be. Values are stored: append only. */

@@ -70,6 +70,8 @@ struct factory {
     /* KMS */
     struct grant grants[FACTORY_GRANTS];
     size_t grant_count;
+    struct grant wipes[FACTORY_CHIPS]; /**< state: open, confirmed; 0: none */
+    uint32_t wipes_made;
     uint32_t dev_euis, allowance;
     bool rework[FACTORY_CHIPS], zeroise[FACTORY_CHIPS];
     bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];

@@ -182,7 +182,8 @@ static enum base_status decide_grant(struct factory *f, const struct proto_state
 }
 
 /* The intent must stand in journal and log before the request leaves. */
-static bool written_down(const struct factory *f, const uint8_t *statement, size_t length)
+static bool written_down(
+    const struct factory *f, enum lpa_step_id step, const uint8_t *statement, size_t length)
 {
     struct proto_statement decoded;
     uint8_t hash[32];
@@ -194,7 +195,7 @@ static bool written_down(const struct factory *f, const uint8_t *statement, size
     const struct lpa_unit *row = &f->rows[chip];
     base_sha256(statement, length, hash);
     base_hex_encode(hash, 32, text);
-    return f->have_row[chip] && row->step == LPA_STEP_GRANT && row->phase == LPA_PHASE_DO &&
+    return f->have_row[chip] && row->step == step && row->phase == LPA_PHASE_DO &&
            row->statement_length == length && memcmp(row->statement, statement, length) == 0 &&
            strcmp(text, f->last_intent) == 0;
 }
@@ -204,7 +205,8 @@ static enum base_status kms_grant(void *user, const uint8_t *statement, size_t l
 {
     BEGIN(BASE_E_REMOTE)
     struct proto_statement decoded;
-    if (intent == NULL || intent->record_length == 0 || !written_down(f, statement, length)) {
+    if (intent == NULL || intent->record_length == 0 ||
+        !written_down(f, LPA_STEP_GRANT, statement, length)) {
         f->asked_without_intent = true;
     }
     if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
@@ -326,5 +328,91 @@ static enum base_status kms_lock(
     END(BASE_E_REMOTE);
 }
 
-const struct lpa_kms_ops factory_kms_ops = { kms_get_unit, kms_grant, kms_confirm, kms_register,
-    kms_permit, kms_lock };
+static struct grant *grant_by_id(struct factory *f, const char *grant_id)
+{
+    for (size_t i = 0; i < f->grant_count; i++) {
+        char id[33];
+        base_hex_encode(f->grants[i].envelope_id, 16, id);
+        if (strcmp(id, grant_id) == 0) {
+            return &f->grants[i];
+        }
+    }
+    return NULL;
+}
+
+/* One wipe a chip is enough: another nonce makes it another one. */
+static enum base_status decide_wipe(struct factory *f, const struct grant *ended,
+    const struct proto_statement *statement, struct auth_wipe *ret_wipe, struct base_err *err)
+{
+    struct grant *wipe = &f->wipes[factory_chip(f, statement->chip_id)];
+    if (ended == NULL || ended->state != GRANT_SCRAPPED) {
+        return deny(err, ended == NULL ? "grant_unknown" : "not_scrapped");
+    }
+    if (memcmp(ended->chip_id, statement->chip_id, 8) != 0 ||
+        memcmp(ended->key, statement->public_key, 65) != 0) {
+        return deny(err, "chip_known");
+    }
+    memset(ret_wipe, 0, sizeof(*ret_wipe));
+    ret_wipe->repeated =
+        wipe->state != 0 && memcmp(wipe->nonce, statement->nonce, sizeof(wipe->nonce)) == 0;
+    if (!ret_wipe->repeated) {
+        memset(wipe, 0, sizeof(*wipe));
+        wipe->state = GRANT_OPEN;
+        memcpy(wipe->chip_id, statement->chip_id, 8);
+        memcpy(wipe->nonce, statement->nonce, sizeof(wipe->nonce));
+        wipe->key_version = statement->key_version + 1;
+        factory_draw(f, wipe->envelope_id, sizeof(wipe->envelope_id));
+        make_envelope(f, wipe, PROTO_PURPOSE_ZEROISE);
+        f->wipes_made++;
+    }
+    base_hex_encode(wipe->envelope_id, 16, ret_wipe->wipe_id);
+    memcpy(ret_wipe->envelope, wipe->envelope, sizeof(wipe->envelope));
+    ret_wipe->envelope_length = sizeof(wipe->envelope);
+    return BASE_OK;
+}
+
+static enum base_status kms_wipe(void *user, const char *grant_id, const uint8_t *statement,
+    size_t length, struct auth_wipe *ret_wipe, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    struct proto_statement decoded;
+    if (!written_down(f, LPA_STEP_WIPE, statement, length)) {
+        f->asked_without_intent = true;
+    }
+    if (proto_statement_decode(statement, length, &decoded) != PROTO_OK) {
+        return deny(err, "statement_bad");
+    }
+    enum base_status status = decide_wipe(f, grant_by_id(f, grant_id), &decoded, ret_wipe, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    END(BASE_E_REMOTE);
+}
+
+static enum base_status kms_wiped(
+    void *user, const char *grant_id, const uint8_t *receipt, size_t length, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    struct proto_receipt decoded;
+    if (grant_by_id(f, grant_id) == NULL ||
+        proto_receipt_decode(receipt, length, &decoded) != PROTO_OK) {
+        return deny(err, "receipt_bad");
+    }
+    struct grant *wipe = &f->wipes[factory_chip(f, decoded.chip_id)];
+    if (wipe->state == 0 || memcmp(wipe->envelope_id, decoded.envelope_id, 16) != 0) {
+        return deny(err, "receipt_bad");
+    }
+    wipe->state = GRANT_CONFIRMED;
+    END(BASE_E_REMOTE);
+}
+
+const struct lpa_kms_ops factory_kms_ops = {
+    .get_unit = kms_get_unit,
+    .grant = kms_grant,
+    .confirm = kms_confirm,
+    .register_unit = kms_register,
+    .permit = kms_permit,
+    .wipe = kms_wipe,
+    .wiped = kms_wiped,
+    .lock = kms_lock,
+};

@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A scrapped board keeps nothing: its whole memory is searched for the root keys before and after, whatever was cut."""
+import json
+import os
+import sys
+
+from lab import (EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_TARGET, EXIT_USAGE, TlsRelay, expect, program, run_cases,
+                 units_of)
+
+LOT = "SCRAP"
+SRAM, SRAM_SIZE = 0x08000000, 0x48000
+WINDOW = 8
+HEADER = 24                                        # of a board file
+FLASH, WORK, SFLASH = 0x100000, 0x8000, 0x8000     # and what follows it
+RECORD, SECRET_AT, PUBLIC_AT, DH_AT = 512, 28, 60, 133
+EUI_AT, NWK_AT, APP_AT, RECEIPT_AT, SERVICES_AT, SERVICES = 181 + 23, 181 + 39, 181 + 55, 181 + 103, 360, 112
+VAULT = 0xC0000
+STATE_AT, ZEROISED = 5, 4
+
+
+def hits(memory, key):
+    """Windows of the key, as it is and by words turned round, in any place of the memory."""
+    turned = b"".join(key[i:i + 4][::-1] for i in range(0, len(key), 4))
+    return sum(form[at:at + WINDOW] in memory for form in (key, turned, key[::-1])
+               for at in range(len(key) - WINDOW + 1))
+
+
+class Desk:
+    def __init__(self, lab):
+        self.lab = lab
+        lab.setup_kms()
+        lab.add_lot(LOT, target=40, allowance=60, lorawan="1.1", extra=("--rate", "1000"))
+        lab.serve_kms()
+        self.station = lab.add_station()
+        lab.login(self.station, lab.add_tester("alice"))
+        self.config = os.path.join(self.station, "station.ini")
+        self.boards = 0
+
+    def board(self, *options):
+        self.boards += 1
+        return self.lab.board(self.boards, *options)
+
+    def point_kms(self, port):
+        with open(self.config) as file:
+            lines = [f"url = https://localhost:{port}" if line.replace(" ", "").startswith("url=") else line
+                     for line in file.read().splitlines()]
+        with open(self.config, "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def through(self, on_request, work):
+        """Work with a relay before the KMS that drops a request by its text."""
+        relay = TlsRelay(self.lab, self.station, on_request)
+        self.point_kms(relay.port)
+        try:
+            return work()
+        finally:
+            self.point_kms(self.lab.kms_port)
+            relay.close()
+
+    def installed(self):
+        """A board with keys on it whose receipt never came; its root keys."""
+        board = self.board()
+        result = self.through(lambda data: None if b"/receipt" in data else data,
+                              lambda: self.lab.provision(self.station, LOT, [board], check=None))
+        row = units_of(result)[0]
+        expect(result.code == EXIT_REMOTE and row["state"] == "installed", f"installed, not confirmed: {result}")
+        return board, self.keys(board)
+
+    def keys(self, board):
+        roots = [root for root in self.lab.roots() if root["chip_id"] == board.uid]
+        expect(len(roots) == 1, f"one grant with keys for {board.uid}: {len(roots)}")
+        keys = [bytes.fromhex(roots[0][name]) for name in ("app_key", "nwk_key")] + [bytes.fromhex(roots[0]["dev_eui"])]
+        expect(all(len(set(key)) > 4 for key in keys[:2]), "they look random")
+        return keys
+
+    def memory(self, board):
+        """SRAM as a probe reads it from the chip stopped before its firmware (RAM keeps its contents over that reset),
+        then flash, work flash and supervisory flash as the board file has them."""
+        out = self.lab.path("sram.bin")
+        self.lab.run(program("lpa-probe"), "acquire", "-p", board.url, check=EXIT_OK)
+        self.lab.run(program("lpa-probe"), "read", hex(SRAM), hex(SRAM_SIZE), "-p", board.url, "-o", out, check=EXIT_OK)
+        with open(out, "rb") as file:
+            sram = file.read()
+        board.off()
+        with open(board.file, "rb") as file:
+            flash = file.read()[HEADER:HEADER + FLASH + WORK + SFLASH]
+        board.power()
+        expect(len(sram) == SRAM_SIZE and len(flash) == FLASH + WORK + SFLASH, "all of it")
+        return sram, flash
+
+    def scrap(self, board, *options, check=EXIT_OK, probe=True):
+        where = ["--probe", board.url] if probe is True else ["--probe", probe] if probe else []
+        return self.lab.run(program("lpa-provision"), "unit", "scrap", board.uid, "--dir", self.station, "--yes", *where,
+                            *options, check=check)
+
+    def unit(self, board):
+        return next(unit for unit in self.lab.unit_list(LOT) if unit["chip_id"] == board.uid)
+
+    def expect_wiped(self, board, keys):
+        sram, flash = self.memory(board)
+        for name, key in zip(("AppKey", "NwkKey"), keys):
+            expect(hits(sram, key) == 0 and hits(flash, key) == 0, f"{name} is still on the board")
+        expect(keys[2] not in sram and keys[2] not in flash, "the DevEUI is still on the board")
+        unit = self.unit(board)
+        expect(unit["state"] == "scrapped" and unit["wiped"], f"the KMS knows it: {unit}")
+        shown = json.loads(self.lab.run(program("lpa-provision"), "unit", "show", board.uid, "--dir", self.station,
+                                        "--json", check=EXIT_OK).out)
+        expect(shown["journal"]["state"] == "wiped" and shown["kms"]["wiped"], f"and the journal: {shown}")
+        return flash
+
+    # -- cases --------------------------------------------------------------------------------------------------------
+
+    def wiped(self):
+        board, keys = self.installed()
+        sram, flash = self.memory(board)
+        for key in keys[:2]:
+            expect(hits(flash, key) > 0, "the search finds what is there (flash)")
+        found = sum(hits(sram, key) > 0 for key in keys[:2])
+        expect(keys[2] in flash, "the DevEUI too")
+        before = flash[VAULT:VAULT + RECORD]
+        books = self.lab.lot_show(LOT)
+        result = self.scrap(board)
+        expect("is wiped" in result.out, f"it says so: {result}")
+        flash = self.expect_wiped(board, keys)
+        # What is left, exactly: the identity key, what is derived from it alone, and the key of the wipe's own receipt.
+        for home in (VAULT, FLASH):
+            record = flash[home:home + RECORD]
+            expect(record[STATE_AT] == ZEROISED, f"a zeroised record at {home:#x}")
+            for name, at, size in (("DevEUI and JoinEUI", EUI_AT, 16), ("NwkKey", NWK_AT, 16), ("AppKey", APP_AT, 16),
+                                   ("session keys and counters", SERVICES_AT, SERVICES)):
+                expect(record[at:at + size] == bytes(size), f"{name}: zeros")
+            for name, at, size in (("identity key", SECRET_AT, 32), ("public key", PUBLIC_AT, 65), ("DH", DH_AT, 32)):
+                expect(record[at:at + size] == before[at:at + size], f"{name} stays")
+            expect(record[RECEIPT_AT:RECEIPT_AT + 32] != before[RECEIPT_AT:RECEIPT_AT + 32], "the receipt key is another")
+        expect(hits(flash, before[RECEIPT_AT:RECEIPT_AT + 32]) == 0, "the grant's receipt key is gone")
+        after = self.lab.lot_show(LOT)
+        expect(after["granted"] == books["granted"] and after["scrapped"] == books["scrapped"] + 1, f"books: {after}")
+        again = self.scrap(board, "--json")
+        shown = json.loads(again.out)
+        expect(shown["board"] == "wiped" and shown["kms"]["wiped"], f"a second time it is done: {again}")
+        result = self.lab.provision(self.station, LOT, [board], check=None)
+        unit = units_of(result)[0]
+        expect(unit["code"] == "unit_scrapped" and unit["state"] == "wiped", f"and it stays so: {result}")
+        board.off()
+        self.lab.audit(self.station)
+        return f"{found} of 2 keys were in SRAM before"
+
+    def never_installed(self):
+        board = self.board()
+        self.through(lambda data: None if b"/grants HTTP" in data else data,
+                     lambda: self.lab.provision(self.station, LOT, [board], check=None))
+        # Granted, and the answer lost: asked again and dropped at the board's side.
+        relay = TlsRelay(self.lab, self.station, None, lambda data: None if b"envelope" in data else data)
+        self.point_kms(relay.port)
+        self.lab.provision(self.station, LOT, [board], check=None)
+        self.point_kms(self.lab.kms_port)
+        relay.close()
+        keys = self.keys(board)
+        _, flash = self.memory(board)
+        expect(all(hits(flash, key) == 0 for key in keys[:2]), "no key ever reached the board")
+        result = self.scrap(board)
+        expect("nothing to wipe" in result.out, f"it says so: {result}")
+        expect(self.unit(board)["state"] == "scrapped", "and it is scrapped")
+        board.off()
+
+    def no_board(self):
+        board, _ = self.installed()
+        result = self.scrap(board, probe=False)
+        expect("stay in the chip" in result.out and "destroy" in result.out, f"it says what to do: {result}")
+        expect(not self.unit(board)["wiped"], "the KMS does not take it for wiped")
+        other = self.board()
+        other.off()
+        result = self.scrap(board, probe=other.url, check=EXIT_TARGET)
+        expect("was not wiped" in result.err, f"no probe there: {result}")
+        other.power()
+        result = self.scrap(board, probe=other.url, check=EXIT_DENIED)
+        expect(other.uid in result.err and "left alone" in result.err, f"another board: {result}")
+        other.off()
+        result = self.lab.run(program("lpa-provision"), "unit", "scrap", board.uid, "--dir", self.station, "--probe",
+                              board.url, check=EXIT_USAGE)
+        expect("--yes" in result.err, f"nobody was asked: {result}")
+        expect("is wiped" in self.scrap(board).out, "and later it is wiped")
+        board.off()
+
+    def confirmed_is_left_alone(self):
+        board = self.board()
+        self.lab.provision(self.station, LOT, [board])
+        _, flash = self.memory(board)
+        result = self.scrap(board, check=EXIT_DENIED)
+        expect("confirmed" in result.err, f"refused: {result}")
+        expect(self.memory(board)[1] == flash, "no bit of the board changed")
+        board.off()
+
+    def power_cuts(self):
+        """The supply fails at each operation of the wipe on flash; the second run ends right."""
+        done = 0
+        for phase in ("before", "during", "after"):
+            at = 0
+            while True:
+                at += 1
+                board, keys = self.installed()
+                board.cycle("--fault", f"power-cut={at}:{phase}:{at}", "--stats-file", self.lab.path("stats.json"))
+                result = self.scrap(board, check=None)
+                expect(result.code in (EXIT_OK, EXIT_TARGET), f"{phase} operation {at}: {result}")
+                board.off()
+                with open(self.lab.path("stats.json")) as file:
+                    cut = json.load(file)["power_cuts"] > 0
+                board.power()
+                expect("is wiped" in self.scrap(board).out, f"{phase} operation {at}: the second run ends it")
+                self.expect_wiped(board, keys)
+                board.off()
+                done += 1
+                if not cut:
+                    break
+            expect(at > 4, f"only {at - 1} operations were cut")
+        return f"{done} cuts"
+
+    def kms_cuts(self):
+        """A request of the wipe is lost, or its answer; and the same with the probe."""
+        for text in (b"/wipe HTTP", b"/wiped HTTP", b"/scrap HTTP", b"/checkpoints"):
+            for way in ("request", "reply"):
+                board, keys = self.installed()
+                seen = []
+
+                def hook(data, way=way, seen=seen, text=text):
+                    if text in data:
+                        seen.append(1)
+                        return None if way == "request" else data
+                    return data
+
+                def reply(data, way=way, seen=seen):
+                    return None if way == "reply" and seen else data
+
+                relay = TlsRelay(self.lab, self.station, hook, reply)
+                self.point_kms(relay.port)
+                result = self.scrap(board, check=None)
+                self.point_kms(self.lab.kms_port)
+                relay.close()
+                expect(seen, f"{text} was sent: {result}")
+                expect("is wiped" in self.scrap(board).out, f"{way} of {text} lost")
+                self.expect_wiped(board, keys)
+                board.off()
+
+    def owed(self):
+        """The receipt is in the journal, the board is gone: the next run hands it in."""
+        board, _ = self.installed()
+        self.through(lambda data: None if b"/wiped HTTP" in data else data, lambda: self.scrap(board, check=None))
+        expect(not self.unit(board)["wiped"], "the KMS has not heard of it")
+        board.off()
+        other = self.board()
+        self.lab.provision(self.station, LOT, [other])
+        expect(self.unit(board)["wiped"], "now it has")
+        other.off()
+        self.lab.audit(self.station)
+
+    def rework_scrapped(self):
+        """Scrapping what an order began retires the unit; the old keys go."""
+        board = self.board()
+        self.lab.provision(self.station, LOT, [board])
+        keys = self.keys(board)
+        self.lab.kms("unit", "rework", "--dir", self.lab.path("kms"), board.uid)
+        relay = TlsRelay(self.lab, self.station, None, lambda data: None if b"envelope" in data else data)
+        self.point_kms(relay.port)
+        self.lab.provision(self.station, LOT, [board], check=None)
+        self.point_kms(self.lab.kms_port)
+        relay.close()
+        expect(any(hits(self.memory(board)[1], key) for key in keys[:2]), "the first keys are on it")
+        expect("is wiped" in self.scrap(board).out, "wiped")
+        _, flash = self.memory(board)
+        expect(all(hits(flash, key) == 0 for key in keys[:2]) and keys[2] not in flash, "and gone")
+        states = {unit["state"]: unit["wiped"] for unit in self.lab.unit_list(LOT) if unit["chip_id"] == board.uid}
+        expect(states == {"retired": True, "scrapped": True}, f"retired for good: {states}")
+        board.off()
+
+    def closing(self):
+        """Closing scraps what is open and names the boards that may hold keys still."""
+        left, _ = self.installed()
+        wiped, _ = self.installed()
+        self.scrap(wiped)
+        result = self.lab.kms("lot", "close", "--dir", self.lab.path("kms"), LOT, "--scrap-open", "--permit")
+        expect(left.uid in result.out and "not wiped" in result.out and wiped.uid not in result.out, f"named: {result}")
+        expect("is wiped" in self.scrap(left).out, "after the lot's end too")
+        left.off()
+        wiped.off()
+        self.lab.audit(self.station)
+
+
+CASES = [("wiped", Desk.wiped), ("never installed", Desk.never_installed), ("no board", Desk.no_board),
+         ("confirmed", Desk.confirmed_is_left_alone), ("power cuts", Desk.power_cuts), ("kms cuts", Desk.kms_cuts),
+         ("owed", Desk.owed), ("rework", Desk.rework_scrapped), ("closing", Desk.closing)]
+
+if __name__ == "__main__":
+    sys.exit(run_cases(CASES, Desk))
