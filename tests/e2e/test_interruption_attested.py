@@ -7,19 +7,17 @@ can be cut around like those of flash. After a cut the pass is run again without
 personalised. The second must end locked, or find the board silent: then journal and KMS know it, or a person settles it by
 its label.
 
-usage: test_interruption_attested.py [--seed N] [kill|probe|kms|power ...]
+usage: test_interruption_attested.py [--seed N] [--part K/N] [--exchanges] [kill|probe|kms|power ...]
 
 Takes about as many seconds for each kind as LPA_SECONDS says (default 20; 0 = every point).
 """
-import argparse
 import json
 import os
-import random
 import shutil
 import sys
 
 from lab import EXIT_OK, EXIT_TARGET, Lab, Tap, expect, program
-from test_interruption import KINDS, Line
+from test_interruption import KINDS, Line, read_options
 
 LOT = "CUT"
 PASSES = ["personalise", "run"]
@@ -36,7 +34,7 @@ class AttestedLine(Line):
         self.stations = {"personalise": lab.add_station("room", role="personalise"), "run": lab.add_station("line")}
         lab.login(self.stations["personalise"], lab.add_tester("petra", role="personaliser"))
         lab.login(self.stations["run"], lab.add_tester("alice"))
-        self.number, self.provisioned, self.settled = 0, 0, 0
+        self.number, self.provisioned, self.settled, self.exchanges, self.reached = 0, 0, 0, {}, False
         self.select("personalise")
 
     def select(self, stage):
@@ -87,9 +85,9 @@ class AttestedLine(Line):
         expect(lock in ("done", "settled"), f"{what}: settled, but lock is {lock}")
         self.settled += lock == "settled"
 
-    def cut(self, stage, kind, variant, rng, seconds):
+    def cut(self, stage, kind, variant, options, seconds):
         self.select(stage)
-        return self.all_points(kind, variant, rng, seconds)
+        return self.all_points(kind, variant, options, seconds)
 
     def lost_fuses_are_noticed(self):
         """The harness can fail: a board that loses its fuses between the passes does not end right."""
@@ -121,11 +119,7 @@ class AttestedLine(Line):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=20261130)
-    parser.add_argument("kinds", nargs="*", default=list(KINDS))
-    options = parser.parse_args()
-    print(f"# seed {options.seed}")
+    options = read_options(20261130)
     budget = float(os.environ.get("LPA_SECONDS") or 20)
     tap = Tap()
     with Lab() as lab:
@@ -133,8 +127,8 @@ def main():
         for kind in options.kinds or KINDS:
             for stage in PASSES:
                 for variant in KINDS[kind]:
-                    tap.case(f"cut: {stage} {kind} {variant}".strip(), line.cut, stage, kind, variant,
-                             random.Random(options.seed), budget / len(KINDS[kind]) / len(PASSES))
+                    tap.case(f"cut: {stage} {kind} {variant}".strip(), line.cut, stage, kind, variant, options,
+                             budget / len(KINDS[kind]) / len(PASSES))
         tap.case("planted: a board that loses its fuses is noticed", line.lost_fuses_are_noticed)
         tap.case("one DevEUI and one key a board, lot and logs agree", line.invariants)
     return tap.end()
