@@ -127,6 +127,16 @@ class Lab:
             raise AssertionError(f"expected exit {check} of {' '.join(args)}\n{result}")
         return result
 
+    def kill_at_sync(self, at):
+        """What to put before a program so that it dies (SIGKILL) at its sync number `at`, whichever thread that is in."""
+        module = os.path.join(BUILD, "tests", "tools", "sync-kill.so")
+        return ["env", f"LD_PRELOAD={module}", f"SYNC_KILL_AT={at}", f"SYNC_KILL_COUNT={self.path('syncs')}"]
+
+    def syncs(self):
+        """How many syncs a program with that before it made that was not killed."""
+        with open(self.path("syncs")) as file:
+            return int(file.read())
+
     # -- KMS ------------------------------------------------------------------------------------------------------
 
     def kms(self, *args, check=EXIT_OK, **kw):

@@ -70,10 +70,9 @@ class Line:
             self.lab.stop_kms()
             port_file = self.lab.path("kms.port")
             os.unlink(port_file)
-            serve = self.lab.start("strace", "-D", "-f", "-o", self.lab.path("strace.out"), "-e", "trace=fsync,fdatasync",
-                                   "-e", f"inject=fsync,fdatasync:signal=SIGKILL:when={at}", program("lpa-kms"),
-                                   "serve", "--dir", self.lab.path("kms"), "--listen",
-                                   f"127.0.0.1:{self.lab.kms_port}", "--port-file", port_file)
+            serve = self.lab.start(*self.lab.kill_at_sync(at), program("lpa-kms"), "serve", "--dir",
+                                   self.lab.path("kms"), "--listen", f"127.0.0.1:{self.lab.kms_port}", "--port-file",
+                                   port_file)
             try:
                 self.lab.wait_file(port_file, serve)
                 board = self.board()
