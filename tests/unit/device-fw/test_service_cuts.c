@@ -24,18 +24,15 @@
 #include <cmocka.h>
 
 #include "tests/unit/device-fw/air.h"
+#include "tests/unit/device-fw/cuts.h"
 
 #define OPERATIONS     4U /* erase and program, twice */
-#define SEEDS          3U
-#define GARBAGE        5U                     /* enum sim_cut_pattern, and stuck bits */
-#define KINDS          (2U + GARBAGE * SEEDS) /* before, after, during */
 #define REPAIR_CUTS    3U /* none, in the first operation of the repair, in the second */
-#define CASES          (OPERATIONS * KINDS * REPAIR_CUTS)
+#define CASES          (OPERATIONS * CUT_KINDS * REPAIR_CUTS)
 #define STRIDE         55U /* coprime to CASES, so that a slice is spread over all */
 #define FLASH_PERCENT  5U  /* of its time after the cut, which needs no more */
 #define DEFAULT_BUDGET 12L
 #define STEPS_MAX      200U /* services until one reserves counters */
-#define STUCK_BITS     3U
 #define NEAR_PS        (20U * SIM_PS_PER_US)
 #define WATCH_PS       SIM_PS_PER_US
 #define LIMIT_PS       (3000000U * SIM_PS_PER_US)
@@ -81,25 +78,6 @@ static uint8_t old_row[PROTO_VAULT_HOME_SIZE];
 static uint8_t new_row[PROTO_VAULT_HOME_SIZE];
 
 /* ---- flash operations ---- */
-
-struct watch {
-    const struct sim_chip *chip;
-    uint64_t first_ps; /* when the first one began; 0: none yet */
-    uint32_t address;  /* of the last one */
-};
-
-static void note_operation(
-    void *user, uint64_t operation, bool is_erase, uint32_t address, uint32_t length)
-{
-    struct watch *watch = user;
-
-    (void)operation;
-    (void)is_erase;
-    (void)length;
-    watch->address = address;
-    if (watch->first_ps == 0)
-        watch->first_ps = sim_chip_time_ps(watch->chip);
-}
 
 static void read_homes(const struct air *from, uint8_t ret_row[PROTO_VAULT_HOME_SIZE])
 {
@@ -155,10 +133,10 @@ static bool wanders; /* the second core leaves SRAM, as a bug would make it do *
 static uint64_t rehearse(struct air *scout)
 {
     struct sim_chip *chip = scout->app.board.chip;
-    struct watch watch = { .chip = chip };
+    struct cut_watch watch;
     uint64_t first = sim_chip_flash_operations(chip);
 
-    sim_chip_test_on_flash(chip, note_operation, &watch);
+    cut_watch_begin(&watch, chip);
     while (watch.first_ps == 0 && !app_board_has_sent(&scout->app))
         sim_chip_run_until(chip, sim_chip_time_ps(chip) + NEAR_PS);
     if (wanders)
@@ -166,7 +144,7 @@ static uint64_t rehearse(struct air *scout)
     if (watch.first_ps != 0)
         watch_second_core(chip);
     air_listen(scout);
-    sim_chip_test_on_flash(chip, NULL, NULL);
+    cut_watch_end(&watch);
     if (watch.first_ps != 0)
         assert_int_equal(sim_chip_flash_operations(chip) - first, OPERATIONS);
     return watch.first_ps;
@@ -239,53 +217,19 @@ static void check(struct air *victim)
 
 /* ---- one cut ---- */
 
-static void plan(struct air *victim, uint32_t operation, uint32_t kind)
-{
-    uint32_t garbage = (kind - 2U) % GARBAGE;
-    bool is_stuck = kind >= 2 && garbage == GARBAGE - 1U;
-    struct sim_power_cut cut = {
-        .when = kind == 0               ? SIM_CUT_BEFORE
-                : kind == 1 || is_stuck ? SIM_CUT_AFTER
-                                        : SIM_CUT_DURING,
-        .operation = sim_chip_flash_operations(victim->app.board.chip) + operation,
-        .pattern = kind < 2 ? 0 : kind / GARBAGE * 0x9E34U + garbage % 4U,
-    };
-
-    sim_chip_set_power_cut(victim->app.board.chip, &cut);
-}
-
-/* Bits of the row that did not take their new value, where the kind says so. */
-static void stick(struct air *victim, uint32_t address, uint32_t kind)
-{
-    uint32_t random = kind * 2654435761U + address;
-    uint8_t byte = 0;
-
-    if (kind < 2 || (kind - 2U) % GARBAGE != GARBAGE - 1U)
-        return;
-    for (unsigned i = 0; i < STUCK_BITS; i++) {
-        uint32_t at = address / PROTO_VAULT_HOME_SIZE * PROTO_VAULT_HOME_SIZE;
-
-        random = random * 1664525U + 1013904223U;
-        at += (random >> 16) % PROTO_VAULT_HOME_SIZE;
-        assert_true(sim_chip_test_read(victim->app.board.chip, at, &byte, 1));
-        byte ^= (uint8_t)(1U << (random >> 8) % 8U);
-        assert_true(sim_chip_test_write(victim->app.board.chip, at, &byte, 1));
-    }
-}
-
 /* Let a planned cut strike, if flash is written before the application is up, and boot. */
 static void boot(struct air *victim, uint32_t kind)
 {
-    struct watch watch = { .chip = victim->app.board.chip };
+    struct cut_watch watch;
     bool up;
 
-    sim_chip_test_on_flash(victim->app.board.chip, note_operation, &watch);
+    cut_watch_begin(&watch, victim->app.board.chip);
     up = app_board_boot(&victim->app);
-    sim_chip_test_on_flash(victim->app.board.chip, NULL, NULL);
+    cut_watch_end(&watch);
     sim_chip_set_power_cut(victim->app.board.chip, NULL);
     if (up)
         return;
-    stick(victim, watch.address, kind);
+    cut_stick(victim->app.board.chip, watch.address, kind);
     assert_true(app_board_boot(&victim->app));
 }
 
@@ -294,22 +238,22 @@ static void cut(uint32_t number)
 {
     struct air victim = air_fork(&air);
     struct sim_chip *chip = victim.app.board.chip;
-    struct watch watch = { .chip = chip };
+    struct cut_watch watch;
     uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
     uint32_t repair = number % REPAIR_CUTS;
-    uint32_t kind = number / REPAIR_CUTS % KINDS;
+    uint32_t kind = number / REPAIR_CUTS % CUT_KINDS;
 
-    plan(&victim, 1 + number / (REPAIR_CUTS * KINDS), kind);
-    sim_chip_test_on_flash(chip, note_operation, &watch);
+    cut_plan(chip, 1 + number / (REPAIR_CUTS * CUT_KINDS), kind);
+    cut_watch_begin(&watch, chip);
     while (sim_chip_powered(chip)) {
         assert_true(sim_chip_time_ps(chip) < end && !app_board_has_sent(&victim.app));
         sim_chip_run_until(chip, sim_chip_time_ps(chip) + NEAR_PS);
     }
     sim_chip_set_power_cut(chip, NULL);
-    stick(&victim, watch.address, kind);
+    cut_stick(chip, watch.address, kind);
     if (repair > 0)
-        plan(&victim, repair, (kind + number) % KINDS);
-    boot(&victim, (kind + number) % KINDS);
+        cut_plan(chip, repair, (kind + number) % CUT_KINDS);
+    boot(&victim, (kind + number) % CUT_KINDS);
     check(&victim);
     sim_chip_free(chip);
 }
