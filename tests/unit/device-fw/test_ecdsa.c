@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ECDSA verification of application images: what OpenSSL signs, and every way of not being that. */
+/*
+ * ECDSA verification of application images: what OpenSSL signs, and every way of not being that.
+ *
+ *     test_ecdsa [skipped]
+ *
+ * "skipped" is for a copy of the code in which one glitch was planted (meson.build).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +13,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
 
 #include "base/hash.h"
 #include "device-fw/bootloader/ecdsa.h"
@@ -69,6 +77,92 @@ static void bad_signatures(void **state)
     signer_done(&signer);
 }
 
+/* The same two numbers in other forms that a reader of BER would take. */
+static void only_the_shortest_form(void **state)
+{
+    static const uint8_t one[32] = { 0xC0, 1 };
+    uint8_t digest[32] = { 1 };
+    uint8_t der[80];
+    struct signer signer;
+    uint8_t signature[PROTO_APPLICATION_SIGNATURE_MAX];
+    size_t length;
+
+    (void)state;
+    signer_init(&signer);
+    do
+        length = signer_sign(&signer, digest, signature);
+    while (length > 71);
+    assert_int_equal(bl_ecdsa_verify(signer.public_key, digest, signature, length), BL_YES);
+    /* A length in two bytes. */
+    memcpy(der, "\x30\x81", 2);
+    memcpy(der + 2, signature + 1, length - 1);
+    assert_int_equal(bl_ecdsa_verify(signer.public_key, digest, der, length + 1), BL_NO);
+    /* A zero too many before r. */
+    memcpy(der, signature, 4);
+    der[1]++;
+    der[3]++;
+    der[4] = 0;
+    memcpy(der + 5, signature + 4, length - 4);
+    if (signature[4] != 0)
+        assert_int_equal(bl_ecdsa_verify(signer.public_key, digest, der, length + 1), BL_NO);
+    /* Negative numbers. */
+    length = encode(one, one, der);
+    memmove(der + 4, der + 5, length - 5);
+    der[1]--;
+    der[3]--;
+    assert_int_equal(bl_ecdsa_verify(signer.public_key, digest, der, length - 1), BL_NO);
+    signer_done(&signer);
+}
+
+/* A signature without the key, for a verifier whose second factor is its first one: any s, and r =
+ * x of z/s * (G + public key). */
+static size_t forge(const uint8_t *public_key, const uint8_t digest[32], uint8_t ret_der[72])
+{
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_POINT *point = EC_POINT_new(group);
+    BN_CTX *context = BN_CTX_new();
+    BIGNUM *s = BN_new();
+    BIGNUM *u = BN_new();
+    BIGNUM *r = BN_new();
+    uint8_t r_bytes[32];
+    uint8_t s_bytes[32];
+    const BIGNUM *n = EC_GROUP_get0_order(group);
+
+    do {
+        assert_true(BN_rand_range(s, n) == 1 && BN_mod_inverse(u, s, n, context) != NULL);
+        assert_non_null(BN_bin2bn(digest, 32, r));
+        assert_true(BN_mod_mul(u, u, r, n, context) == 1);
+        assert_true(
+            EC_POINT_oct2point(group, point, public_key, PROTO_PUBLIC_KEY_SIZE, context) == 1);
+        assert_true(EC_POINT_mul(group, point, u, point, u, context) == 1);
+        assert_true(EC_POINT_get_affine_coordinates(group, point, r, NULL, context) == 1);
+        assert_true(BN_nnmod(r, r, n, context) == 1);
+    } while (BN_num_bits(r) < 256 || BN_num_bits(s) < 256);
+    assert_int_equal(BN_bn2binpad(r, r_bytes, 32), 32);
+    assert_int_equal(BN_bn2binpad(s, s_bytes, 32), 32);
+    BN_free(s);
+    BN_free(u);
+    BN_free(r);
+    BN_CTX_free(context);
+    EC_POINT_free(point);
+    EC_GROUP_free(group);
+    return encode(r_bytes, s_bytes, ret_der);
+}
+
+static void forged_for_a_skipped_division(void **state)
+{
+    uint8_t digest[32] = { 1 };
+    uint8_t der[72];
+    struct signer signer;
+
+    (void)state;
+    signer_init(&signer);
+    assert_int_equal(
+        bl_ecdsa_verify(signer.public_key, digest, der, forge(signer.public_key, digest, der)),
+        BL_NO);
+    signer_done(&signer);
+}
+
 static void what_openssl_signs(void **state)
 {
     (void)state;
@@ -100,12 +194,19 @@ static void what_openssl_signs(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_signatures),
+        cmocka_unit_test(only_the_shortest_form),
+        cmocka_unit_test(forged_for_a_skipped_division),
         cmocka_unit_test(what_openssl_signs),
     };
+    const struct CMUnitTest glitched[] = {
+        cmocka_unit_test(forged_for_a_skipped_division),
+    };
 
+    if (argc > 1 && strcmp(argv[1], "skipped") == 0)
+        return cmocka_run_group_tests(glitched, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
