@@ -69,7 +69,7 @@ void app_board_init(struct app_board *app)
     base_buf_init(&app->image, IMAGE_FILE_MAX);
     if (path == NULL || base_file_read(path, &app->program, NULL) != BASE_OK)
         fail_msg("LPA_TEST_APP must name the application");
-    signer_init(&app->signer);
+    signer_init_fixed(&app->signer, 1);
     board_init(&app->board);
     bind_application(app);
     app_board_program(app, &app->signer, 0x01000000U);

@@ -10,11 +10,15 @@
 #include <openssl/evp.h>
 
 struct signer {
-    EVP_PKEY *key;
+    EVP_PKEY *key;   /**< NULL: of signer_init_fixed() */
+    uint32_t number; /**< what that one's key and nonces are made from */
     uint8_t public_key[PROTO_PUBLIC_KEY_SIZE];
 };
 
+/** A fresh key. */
 void signer_init(struct signer *signer);
+/** Key pair number @p number: it and its signatures are the same every time. */
+void signer_init_fixed(struct signer *signer, uint32_t number);
 void signer_done(struct signer *signer);
 
 /** DER signature over a digest. */
