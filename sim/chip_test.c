@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/chip_test.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "sim/die.h"
@@ -80,6 +81,29 @@ void sim_chip_test_copy(struct sim_chip *to, const struct sim_chip *from)
     sim_copy(to, from);
 }
 
+static void move_pages(struct sim_core *core, const struct sim_chip *from, struct sim_chip *to)
+{
+    for (unsigned i = 0; i < SIM_CORE_TLB_SIZE; i++) {
+        struct sim_tlb_entry *entry = &core->tlb[i];
+        if (entry->key != 0)
+            entry->page = (uint8_t *)to + (entry->page - (const uint8_t *)from);
+    }
+    core->chip = to;
+}
+
+void sim_chip_test_copy_volatile(struct sim_chip *to, const struct sim_chip *from)
+{
+    memcpy(to, from, offsetof(struct sim_chip, rom));
+    memcpy(to->ram, from->ram, sizeof(to->ram));
+    to->running = NULL;
+    sim_chip_test_on_flash(to, NULL, NULL);
+    sim_chip_test_on_call(to, NULL, NULL);
+    move_pages(&to->cm0, from, to);
+    move_pages(&to->cm4, from, to);
+    if (to->hooks.store_fn != NULL)
+        sim_chip_test_on_store(to, 0, 0, NULL, NULL);
+}
+
 uint32_t sim_chip_test_stack_low(const struct sim_chip *chip, enum sim_ap ap)
 {
     return core_of(chip, ap)->min_sp;
@@ -125,14 +149,9 @@ bool sim_chip_test_run_to(struct sim_chip *chip, uint32_t pc, uint64_t time_ps)
     return sim_chip_test_run_into(chip, place, time_ps);
 }
 
-bool sim_chip_test_run_into(
-    struct sim_chip *chip, const struct sim_chip_test_range ranges[2], uint64_t time_ps)
+static bool run_to_stop(struct sim_chip *chip, uint64_t time_ps)
 {
     struct sim_core *core = &chip->cm0;
-    for (unsigned i = 0; i < SIM_CORE_STOPS; i++) {
-        core->stop[i].low = ranges[i].low;
-        core->stop[i].size = ranges[i].high - ranges[i].low;
-    }
     core->attention |= SIM_ATTENTION_STOP;
     sim_chip_run_until(chip, time_ps);
     bool there = core->stopped;
@@ -150,6 +169,26 @@ bool sim_chip_test_run_instructions(struct sim_chip *chip, uint64_t count, uint6
     core->stopped = false;
     core->insn_limit = UINT64_MAX;
     return there;
+}
+
+bool sim_chip_test_run_into(
+    struct sim_chip *chip, const struct sim_chip_test_range ranges[2], uint64_t time_ps)
+{
+    for (unsigned i = 0; i < SIM_CORE_STOPS; i++) {
+        chip->cm0.stop[i] =
+            (struct sim_stop){ .low = ranges[i].low, .size = ranges[i].high - ranges[i].low };
+    }
+    return run_to_stop(chip, time_ps);
+}
+
+bool sim_chip_test_run_to_mark(struct sim_chip *chip, const struct sim_chip_test_marks *marks,
+    uint8_t mask, uint32_t also, uint64_t time_ps)
+{
+    chip->cm0.stop[0] = (struct sim_stop){
+        .low = marks->low, .size = 2 * marks->count, .flags = marks->flags, .mask = mask
+    };
+    chip->cm0.stop[1] = (struct sim_stop){ .low = also & ~1U, .size = also == 0 ? 0 : 2 };
+    return run_to_stop(chip, time_ps);
 }
 
 uint32_t sim_chip_row_erases(const struct sim_chip *chip, uint32_t address)

@@ -43,6 +43,8 @@ uint32_t sim_chip_test_reg(const struct sim_chip *chip, enum sim_ap ap, unsigned
 void sim_chip_test_set_reg(struct sim_chip *chip, enum sim_ap ap, unsigned reg, uint32_t value);
 /** Make a chip a copy of another one, as sim_chip_fork() does, in place. */
 void sim_chip_test_copy(struct sim_chip *to, const struct sim_chip *from);
+/** The same without ROM and non-volatile memory, which the caller knows to be equal. Quick. */
+void sim_chip_test_copy_volatile(struct sim_chip *to, const struct sim_chip *from);
 /** Lowest stack pointer since reset or since sim_chip_test_stack_restart(). */
 uint32_t sim_chip_test_stack_low(const struct sim_chip *chip, enum sim_ap ap);
 void sim_chip_test_stack_restart(struct sim_chip *chip, enum sim_ap ap);
@@ -73,6 +75,17 @@ struct sim_chip_test_range {
 /** The same for any instruction of two ranges. */
 bool sim_chip_test_run_into(
     struct sim_chip *chip, const struct sim_chip_test_range ranges[2], uint64_t time_ps);
+
+/** Marked instructions: the half-word i from low on is one when flags[i] has a bit of the mask. */
+struct sim_chip_test_marks {
+    uint32_t low;
+    uint32_t count;       /**< half-words */
+    const uint8_t *flags; /**< borrowed */
+};
+
+/** The same for any marked instruction, and for the one at @p also (0 = none). */
+bool sim_chip_test_run_to_mark(struct sim_chip *chip, const struct sim_chip_test_marks *marks,
+    uint8_t mask, uint32_t also, uint64_t time_ps);
 /** Run until the CM0+ has retired that many instructions in all, or @p time_ps has come. True: it
  * has. */
 bool sim_chip_test_run_instructions(struct sim_chip *chip, uint64_t count, uint64_t time_ps);

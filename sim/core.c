@@ -83,10 +83,18 @@ uint64_t sim_core_now(const struct sim_core *core, uint32_t period_ps)
     return core->batch_ps + (core->cycles - core->batch_cycles) * period_ps;
 }
 
+/* The quick part of sim_core_attend(), once per instruction. */
+static inline bool goes_on(struct sim_core *core)
+{
+    return core->attention == 0 ||
+           (core->attention == SIM_ATTENTION_STOP && !sim_core_stop_matches(core)) ||
+           sim_core_attend(core);
+}
+
 static void run_batch(struct sim_core *core, uint64_t end)
 {
     while (core->cycles < end) {
-        if (core->attention != 0 && !sim_core_attend(core)) {
+        if (!goes_on(core)) {
             bool frozen =
                 core->halted || core->stopped || (core->attention & SIM_ATTENTION_YIELD) != 0;
             if (!frozen)

@@ -66,10 +66,13 @@ struct sim_mpu_region {
     uint32_t rasr;
 };
 
-/** A test's stop: any instruction from low on, within size bytes. */
+/** A test's stop: any instruction from low on, within size bytes; with flags only where one of mask
+ * is set in its half-word's byte. */
 struct sim_stop {
     uint32_t low;
     uint32_t size;
+    const uint8_t *flags; /**< borrowed; NULL = all */
+    uint8_t mask;
 };
 
 struct sim_core {

@@ -297,12 +297,6 @@ static bool attend_halt(struct sim_core *core)
     return true;
 }
 
-static bool stop_matches(const struct sim_core *core)
-{
-    return core->r[15] - core->stop[0].low < core->stop[0].size ||
-           core->r[15] - core->stop[1].low < core->stop[1].size;
-}
-
 bool sim_core_attend(struct sim_core *core)
 {
     uint32_t why = core->attention;
@@ -326,7 +320,7 @@ bool sim_core_attend(struct sim_core *core)
         sim_core_halt(core, 2);
         return false;
     }
-    if ((why & SIM_ATTENTION_STOP) != 0 && stop_matches(core)) {
+    if ((why & SIM_ATTENTION_STOP) != 0 && sim_core_stop_matches(core)) {
         core->stopped = true;
         return false;
     }

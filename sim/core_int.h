@@ -114,6 +114,20 @@ static inline bool sim_core_fetch(struct sim_core *core, uint32_t address, uint3
     return true;
 }
 
+static inline bool sim_core_stop_is_at(const struct sim_stop *stop, uint32_t pc)
+{
+    uint32_t at = pc - stop->low;
+
+    return at < stop->size && (stop->flags == NULL || (stop->flags[at / 2] & stop->mask) != 0);
+}
+
+/** Does a test want to stop before the next instruction? */
+static inline bool sim_core_stop_matches(const struct sim_core *core)
+{
+    return sim_core_stop_is_at(&core->stop[0], core->r[15]) ||
+           sim_core_stop_is_at(&core->stop[1], core->r[15]);
+}
+
 static inline void sim_core_note_sp(struct sim_core *core)
 {
     if (core->r[13] < core->min_sp)
