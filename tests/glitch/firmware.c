@@ -181,6 +181,13 @@ const char *firmware_name_at(const struct firmware *firmware, uint32_t address)
     return "?";
 }
 
+uint32_t firmware_function(const struct firmware *firmware, uint32_t index)
+{
+    struct symbol symbol = symbol_at(firmware, index);
+
+    return symbol.is_function ? symbol.value : 0;
+}
+
 bool firmware_is_primitive(const struct firmware *firmware, uint32_t address)
 {
     return address >= firmware->primitive_low && address < firmware->primitive_high;

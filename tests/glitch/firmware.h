@@ -38,6 +38,9 @@ bool firmware_find(const struct firmware *firmware, const char *name, uint32_t *
 /** Name of the function that holds this address, "?" for none. */
 const char *firmware_name_at(const struct firmware *firmware, uint32_t address);
 
+/** Address of the function that symbol @p index is; 0: it is none. */
+uint32_t firmware_function(const struct firmware *firmware, uint32_t index);
+
 /** Code of ours, flash only. */
 bool firmware_is_own(const struct firmware *firmware, uint32_t address);
 bool firmware_is_primitive(const struct firmware *firmware, uint32_t address);

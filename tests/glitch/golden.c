@@ -9,14 +9,15 @@
 #include <cmocka.h>
 
 #include "sim/sha256.h"
+#include "tests/glitch/field.h"
 
-#define STEP_LIMIT_PS  (100000U * SIM_PS_PER_US)
-#define MAX_STEPS      20000000U
-#define SEARCH_ENTRIES 4U
+#define STEP_LIMIT_PS (100000U * SIM_PS_PER_US)
+#define MAX_STEPS     20000000U
 /* A slice shall see each place of the program early, and its repetitions later. */
 #define FIRST_PASSES  4U
 #define REPEAT_PASSES 24U
-#define PLACES        0x8000U /* half-words of the image */
+#define PLACES        GOLDEN_PLACES
+#define STATE_STEPS   64U /* of our code, at least, between two states that are kept */
 
 uint64_t golden_random(uint64_t *state)
 {
@@ -85,20 +86,14 @@ static void *grow(void *array, size_t count, size_t *room, size_t size)
 
 static void add_point(struct golden *golden, const struct point *point)
 {
+    bool all = golden->opts->seconds == 0 && !golden->opts->until_broken;
+
     golden->points =
         grow(golden->points, golden->point_count, &golden->point_room, sizeof(*golden->points));
-    golden->points[golden->point_count++] = *point;
-}
-
-static void capture(const struct sim_chip *chip, struct entry *entry)
-{
-    memcpy(entry->r, chip->cm0.r, sizeof(entry->r));
-    entry->regs = chip->regs;
-    entry->crypto = chip->crypto;
-    (void)sim_chip_test_read(chip, GOLDEN_SRAM, entry->sram, sizeof(entry->sram));
-    (void)sim_chip_test_read(chip, PROTO_MAILBOX_ADDRESS, entry->mailbox, sizeof(entry->mailbox));
-    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_0, entry->home[0], PROTO_VAULT_HOME_SIZE);
-    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_1, entry->home[1], PROTO_VAULT_HOME_SIZE);
+    golden->points[golden->point_count] = *point;
+    if (all) /* in the order of time */
+        golden->points[golden->point_count].pass = 0;
+    golden->point_count++;
 }
 
 static uint64_t now(const struct golden *golden, const struct sim_chip *chip)
@@ -147,19 +142,17 @@ static struct memo *begin_memo(struct golden *golden, const struct sim_chip *chi
 /* A primitive from its entry to its return, at full speed. */
 static void pass_primitive(struct golden *golden, struct sim_chip *chip)
 {
-    struct entry *entry = malloc(sizeof(*entry));
+    struct entry entry = { .pc = chip->cm0.r[15], .back = chip->cm0.r[14] };
     struct memo *memo = begin_memo(golden, chip);
     uint32_t result_at = chip->cm0.r[0];
 
-    assert_non_null(entry);
+    entry.at = now(golden, chip);
+    assert_true(
+        sim_chip_test_run_to(chip, entry.back, sim_chip_time_ps(chip) + 100 * STEP_LIMIT_PS));
+    entry.after = now(golden, chip);
     golden->entries =
         grow(golden->entries, golden->entry_count, &golden->entry_room, sizeof(*golden->entries));
     golden->entries[golden->entry_count++] = entry;
-    capture(chip, entry);
-    entry->at = now(golden, chip);
-    assert_true(
-        sim_chip_test_run_to(chip, chip->cm0.r[14], sim_chip_time_ps(chip) + 100 * STEP_LIMIT_PS));
-    entry->after = now(golden, chip);
     if (memo == NULL)
         return;
     memo->r0 = chip->cm0.r[0];
@@ -209,9 +202,9 @@ static void note_points(
 static void note_call(struct golden *golden)
 {
     uint32_t call = (uint32_t)golden->entry_count - 1;
-    const struct entry *entry = golden->entries[call];
+    const struct entry *entry = &golden->entries[call];
     struct point point = { .at = entry->at,
-        .pc = entry->r[15],
+        .pc = entry->pc,
         .call = call,
         .pass = call % FIRST_PASSES,
         .kind = KIND_CALL };
@@ -230,7 +223,7 @@ static void draw_random(struct golden *golden)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < golden->entry_count; i++)
-        sum += golden->entries[i]->after - golden->entries[i]->at;
+        sum += golden->entries[i].after - golden->entries[i].at;
     for (uint32_t i = 0; i < golden->opts->random_points && golden->entry_count > 0; i++) {
         uint64_t draw = golden_random(&state);
         uint32_t call = (uint32_t)(draw % golden->entry_count);
@@ -240,14 +233,13 @@ static void draw_random(struct golden *golden)
 
         if (i % 2 == 0) {
             offset %= sum;
-            for (call = 0; offset >= golden->entries[call]->after - golden->entries[call]->at;
-                 call++)
-                offset -= golden->entries[call]->after - golden->entries[call]->at;
+            for (call = 0; offset >= golden->entries[call].after - golden->entries[call].at; call++)
+                offset -= golden->entries[call].after - golden->entries[call].at;
         }
-        length = golden->entries[call]->after - golden->entries[call]->at;
+        length = golden->entries[call].after - golden->entries[call].at;
         point.call = call;
-        point.pc = golden->entries[call]->r[15];
-        point.at = golden->entries[call]->at + offset % length;
+        point.pc = golden->entries[call].pc;
+        point.at = golden->entries[call].at + offset % length;
         add_point(golden, &point);
     }
 }
@@ -266,6 +258,58 @@ static int compare_points(const void *a, const void *b)
     return (int)left->variant - (int)right->variant;
 }
 
+static uint8_t *mark_at(struct golden *golden, uint32_t address)
+{
+    uint32_t place = (address - PROTO_IMAGE_ADDRESS) / 2;
+
+    assert_true(address >= PROTO_IMAGE_ADDRESS && place < PLACES);
+    return &golden->marks[place];
+}
+
+static void set_marks(struct golden *golden)
+{
+    const struct firmware *firmware = golden->opts->firmware;
+
+    for (uint32_t at = PROTO_IMAGE_ADDRESS; at < firmware->text_end; at += 2) {
+        if (firmware_is_primitive(firmware, at))
+            *mark_at(golden, at) |= MARK_PRIMITIVE;
+        else if (states_is_entry(golden->states, at))
+            *mark_at(golden, at) |= MARK_FUNCTION;
+    }
+    *mark_at(golden, golden->compress) |= MARK_HOST;
+    *mark_at(golden, golden->times) |= MARK_HOST;
+    *mark_at(golden, golden->square) |= MARK_HOST;
+}
+
+static void begin(struct golden *golden, const struct run_opts *opts)
+{
+    memset(golden, 0, sizeof(*golden));
+    golden->opts = opts;
+    golden->compress = firmware_symbol(opts->firmware, "br_sha2small_round", NULL);
+    golden->multiply = firmware_symbol(opts->firmware, "api_mul", NULL);
+    golden->add_twice = firmware_symbol(opts->firmware, "api_muladd", NULL);
+    golden->times = firmware_symbol(opts->firmware, "mul_f256", NULL);
+    golden->square = firmware_symbol(opts->firmware, "square_f256", NULL);
+    golden->base = opts->start->cm0.instructions;
+    golden->poked_at = UINT64_MAX;
+    golden->states = states_new(opts->firmware, opts->start);
+    set_marks(golden);
+    for (size_t i = 0; i < RUN_RARELY && opts->rarely[i] != NULL; i++)
+        (void)firmware_find(opts->firmware, opts->rarely[i], &golden->rare_at[i]);
+}
+
+/* At a primitive, and at a function of ours when some way has been gone. */
+static void note_state(struct golden *golden, const struct sim_chip *chip)
+{
+    bool at_primitive = firmware_is_primitive(golden->opts->firmware, chip->cm0.r[15]);
+    bool is_due = golden->own >= golden->state_at + STATE_STEPS;
+
+    if (!at_primitive && (!is_due || !states_is_entry(golden->states, chip->cm0.r[15])))
+        return;
+    golden->state_at = golden->own;
+    states_add(golden->states, chip, golden->poked_at != UINT64_MAX, STATE_UNDISTURBED);
+}
+
 void golden_record(struct golden *ret_golden, const struct run_opts *opts)
 {
     static uint16_t seen[PLACES];
@@ -274,20 +318,13 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     const char *why = "";
     uint32_t back = 0;
 
-    memset(golden, 0, sizeof(*golden));
     memset(seen, 0, sizeof(seen));
-    golden->opts = opts;
-    golden->compress = firmware_symbol(opts->firmware, "br_sha2small_round", NULL);
-    golden->multiply = firmware_symbol(opts->firmware, "api_mul", NULL);
-    golden->add_twice = firmware_symbol(opts->firmware, "api_muladd", NULL);
+    begin(golden, opts);
     assert_int_equal(sim_chip_fork(opts->start, &chip, NULL), BASE_OK);
-    golden->base = chip->cm0.instructions;
-    golden->poked_at = UINT64_MAX;
-    for (size_t i = 0; i < RUN_RARELY && opts->rarely[i] != NULL; i++)
-        (void)firmware_find(opts->firmware, opts->rarely[i], &golden->rare_at[i]);
     for (uint32_t i = 0; i < MAX_STEPS && !opts->done(opts->user, chip); i++) {
         if (opts->poke != NULL && golden->poked_at == UINT64_MAX && opts->poke(opts->user, chip))
             golden->poked_at = now(golden, chip);
+        note_state(golden, chip);
         if (firmware_is_primitive(opts->firmware, chip->cm0.r[15])) {
             pass_primitive(golden, chip);
             note_call(golden);
@@ -309,56 +346,10 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
 
 void golden_done(struct golden *golden)
 {
-    for (size_t i = 0; i < golden->entry_count; i++)
-        free(golden->entries[i]);
+    states_free(golden->states);
     sim_chip_free(golden->end);
     free(golden->entries);
     free(golden->points);
-}
-
-/* Everything but r12 and the flags, which no function expects from its caller, the stack below the
- * pointer, time, and what depends on it. */
-static bool equals(
-    const struct golden *golden, const struct sim_chip *chip, const struct entry *entry)
-{
-    const struct firmware *firmware = golden->opts->firmware;
-    uint32_t dead_from = firmware->stack_bottom - GOLDEN_SRAM;
-    uint32_t dead_to = entry->r[13] - GOLDEN_SRAM;
-    const uint8_t *sram = chip->ram + (GOLDEN_SRAM - SIM_RAM_BASE);
-    uint8_t home[PROTO_VAULT_HOME_SIZE];
-
-    if (memcmp(chip->cm0.r, entry->r, 12 * sizeof(entry->r[0])) != 0 ||
-        memcmp(&chip->cm0.r[13], &entry->r[13], 3 * sizeof(entry->r[0])) != 0 ||
-        chip->cm0.ipsr != 0 || chip->cm0.primask || chip->call.active || chip->flash_op.active)
-        return false;
-    if (dead_to < dead_from || dead_to > GOLDEN_SRAM_SIZE ||
-        memcmp(sram + dead_to, entry->sram + dead_to, GOLDEN_SRAM_SIZE - dead_to) != 0 ||
-        memcmp(sram, entry->sram, dead_from) != 0)
-        return false;
-    if (memcmp(&chip->regs, &entry->regs, sizeof(entry->regs)) != 0 ||
-        memcmp(&chip->crypto, &entry->crypto, sizeof(entry->crypto)) != 0 ||
-        memcmp(chip->ram + (PROTO_MAILBOX_ADDRESS - SIM_RAM_BASE), entry->mailbox,
-            sizeof(entry->mailbox)) != 0)
-        return false;
-    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_0, home, sizeof(home));
-    if (memcmp(home, entry->home[0], sizeof(home)) != 0)
-        return false;
-    (void)sim_chip_test_read(chip, PROTO_VAULT_HOME_1, home, sizeof(home));
-    return memcmp(home, entry->home[1], sizeof(home)) == 0;
-}
-
-bool golden_converged(const struct golden *golden, const struct sim_chip *chip, uint32_t *index)
-{
-    for (uint32_t i = *index; i < golden->entry_count && i < *index + SEARCH_ENTRIES; i++) {
-        if (chip->cm0.r[15] == golden->entries[i]->r[15] &&
-            equals(golden, chip, golden->entries[i])) {
-            *index = i;
-            return true;
-        }
-    }
-    if (*index < golden->entry_count)
-        ++*index;
-    return false;
 }
 
 bool golden_multiply(const struct golden *golden, struct sim_chip *chip)
@@ -380,14 +371,15 @@ bool golden_multiply(const struct golden *golden, struct sim_chip *chip)
     return false;
 }
 
-bool golden_compress(const struct golden *golden, struct sim_chip *chip)
+/* SHA-256's block function. */
+static bool compress(struct sim_chip *chip)
 {
     uint8_t block[64];
     uint8_t bytes[32];
     uint32_t state[8];
     uint32_t at = chip->cm0.r[1];
 
-    if (chip->cm0.r[15] != golden->compress || at < SIM_RAM_BASE || (at & 3U) != 0 ||
+    if (at < SIM_RAM_BASE || (at & 3U) != 0 ||
         !sim_chip_test_read(chip, chip->cm0.r[0], block, sizeof(block)) ||
         !sim_chip_test_read(chip, at, bytes, sizeof(bytes)))
         return false;
@@ -396,8 +388,65 @@ bool golden_compress(const struct golden *golden, struct sim_chip *chip)
     sim_sha256_block(state, block);
     for (unsigned i = 0; i < 8; i++)
         sim_mem_put32(bytes + 4 * i, state[i]);
-    if (!sim_chip_test_write(chip, at, bytes, sizeof(bytes)))
+    return sim_chip_test_write(chip, at, bytes, sizeof(bytes));
+}
+
+static bool is_on_stack(const struct golden *golden, uint32_t address)
+{
+    const struct firmware *firmware = golden->opts->firmware;
+
+    return address >= firmware->stack_bottom && (address & 3U) == 0 &&
+           address <= firmware->stack_top - 4 * FIELD_WORDS;
+}
+
+/* False: not a number of the field. */
+static bool read_number(const struct golden *golden, const struct sim_chip *chip, uint32_t address,
+    uint32_t ret_words[FIELD_WORDS])
+{
+    const uint32_t image_end = PROTO_IMAGE_ADDRESS + 2 * PLACES;
+    uint8_t bytes[4 * FIELD_WORDS];
+
+    if ((!is_on_stack(golden, address) &&
+            (address < PROTO_IMAGE_ADDRESS || address >= image_end || (address & 3U) != 0)) ||
+        !sim_chip_test_read(chip, address, bytes, sizeof(bytes)))
+        return false;
+    for (unsigned i = 0; i < FIELD_WORDS; i++) {
+        ret_words[i] = sim_mem_get32(bytes + 4 * i);
+        if (ret_words[i] >= FIELD_WORD_END)
+            return false;
+    }
+    return true;
+}
+
+/* The field's multiplication, r0 = r1 * r2, or squaring, r0 = r1 * r1. */
+static bool multiply_in_field(const struct golden *golden, struct sim_chip *chip)
+{
+    const uint32_t *r = chip->cm0.r;
+    uint32_t words[2][FIELD_WORDS];
+    uint8_t bytes[4 * FIELD_WORDS];
+
+    if (!is_on_stack(golden, r[0]) || !read_number(golden, chip, r[1], words[0]) ||
+        !read_number(golden, chip, r[15] == golden->square ? r[1] : r[2], words[1]))
+        return false;
+    field_multiply(words[0], words[0], words[1]);
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        sim_mem_put32(bytes + 4 * i, words[0][i]);
+    return sim_chip_test_write(chip, r[0], bytes, sizeof(bytes));
+}
+
+bool golden_on_host(const struct golden *golden, struct sim_chip *chip)
+{
+    uint32_t pc = chip->cm0.r[15];
+
+    if (!(pc == golden->compress ? compress(chip) : multiply_in_field(golden, chip)))
         return false;
     sim_chip_test_set_reg(chip, SIM_AP_CM0, 15, chip->cm0.r[14] & ~1U);
     return true;
+}
+
+struct sim_chip_test_marks golden_marks(const struct golden *golden)
+{
+    struct sim_chip_test_marks marks = { PROTO_IMAGE_ADDRESS, GOLDEN_PLACES, golden->marks };
+
+    return marks;
 }

@@ -7,9 +7,14 @@
 #include "device-fw/protocol/mailbox.h"
 #include "sim/die.h"
 #include "tests/glitch/run.h"
+#include "tests/glitch/state.h"
 
-#define GOLDEN_SRAM      0x08010000U
-#define GOLDEN_SRAM_SIZE 0x8000U
+#define GOLDEN_PLACES 0x8000U /* half-words of the image */
+
+/* Marks of a place. */
+#define MARK_PRIMITIVE 1U /* any instruction of one */
+#define MARK_FUNCTION  2U /* first instruction of a function of ours */
+#define MARK_HOST      4U /* first instruction of what the host can do */
 
 enum kind {
     KIND_SKIP,
@@ -29,16 +34,12 @@ struct point {
     uint8_t variant; /**< KIND_RESULT: 0 inverted, 1 complemented */
 };
 
-/** All that matters of the die on entry of a primitive. */
+/** A primitive's call. */
 struct entry {
-    uint32_t r[16];
+    uint32_t pc;
+    uint32_t back;  /**< lr */
     uint64_t at;    /**< instructions retired since the start, on entry */
     uint64_t after; /**< on return */
-    struct sim_regs regs;
-    struct sim_crypto crypto;
-    uint8_t sram[GOLDEN_SRAM_SIZE];
-    uint8_t mailbox[PROTO_MAILBOX_SIZE];
-    uint8_t home[2][PROTO_VAULT_HOME_SIZE];
 };
 
 /** A scalar multiplication: r0 the point (in and out), r1 its length, r2 the number, r3 its length.
@@ -64,7 +65,7 @@ struct golden {
     struct point *points;
     size_t point_count;
     size_t point_room;
-    struct entry **entries;
+    struct entry *entries;
     size_t entry_count;
     size_t entry_room;
     struct memo memos[8];
@@ -79,22 +80,26 @@ struct golden {
     uint32_t multiply;  /**< address of the scalar multiplication */
     uint32_t add_twice; /**< of the sum of two */
     uint32_t compress;  /**< address of SHA-256's block function */
+    uint32_t times;     /**< of the field's multiplication */
+    uint32_t square;
+    struct states *states;
+    uint64_t state_at; /**< own instructions before the last state */
+    uint8_t marks[GOLDEN_PLACES];
 };
 
 /** Run and record. Fails the running test when the scenario's verdict is not HELD. */
 void golden_record(struct golden *ret_golden, const struct run_opts *opts);
 void golden_done(struct golden *golden);
 
-/** Is the die at a primitive's entry in the state of entry @p *index of the undisturbed run, or of
- * one of the next few? Moves the index. */
-bool golden_converged(const struct golden *golden, const struct sim_chip *chip, uint32_t *index);
-
 /** At the entry of a scalar multiplication with known inputs: do what it would do. */
 bool golden_multiply(const struct golden *golden, struct sim_chip *chip);
 
-/** At the entry of SHA-256's block function: do what it would do. False: its arguments are not in
- * memory. */
-bool golden_compress(const struct golden *golden, struct sim_chip *chip);
+/** At the entry of SHA-256's block function or of the field's multiplication: do what it would do.
+ * False: its arguments are not what they always are. */
+bool golden_on_host(const struct golden *golden, struct sim_chip *chip);
+
+/** Where to stop. */
+struct sim_chip_test_marks golden_marks(const struct golden *golden);
 
 /** One instruction further. */
 void golden_step(struct sim_chip *chip);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,7 +18,9 @@
 /* What a disturbed run may need beyond the undisturbed one before it counts as stuck. */
 #define EXTRA_STEPS     500000U   /* of our own code */
 #define EXTRA_CALLS     64U       /* of primitives */
-#define PRIMITIVE_STEPS 20000000U /* of one primitive */
+#define PRIMITIVE_STEPS 40000000U /* of one primitive; the longest needs 26 million */
+#define LOOP_WINDOWS    16U       /* in a loop that has come back to where it was */
+#define FAR_STOPS       128U /* states of a run are kept at stops 1, 2, 4, ... and every so many */
 #define RETURN_PS       (2000000U * SIM_PS_PER_US)
 #define VICTIM_PS       (10000000U * SIM_PS_PER_US)
 #define FAULT_FUNCTION  "bl_fault_end"
@@ -25,8 +28,28 @@
 static const char *const kind_names[KIND_COUNT] = { "instruction skipped", "branch inverted",
     "primitive not called", "primitive's result changed", "inside a primitive" };
 
+enum ending {
+    ENDING_GOES_ON,
+    ENDING_DONE,
+    ENDING_CONVERGED,
+    ENDING_MET,   /* came into the state of an earlier run that was disturbed */
+    ENDING_STUCK, /* fault handler, lockup, endless sleep, reset, too many instructions */
+    ENDING_COUNT
+};
+
+/* How a glitch ended, for those that come into the same state later. */
+struct outcome {
+    uint8_t ending;
+    uint8_t verdict;
+    const char *why;
+};
+
 struct run {
     const struct run_opts *opts;
+    struct outcome *outcomes; /* by the point's number */
+    uint32_t number;          /* of the present point */
+    uint32_t met;             /* the point whose state this victim came into */
+    uint64_t operations;      /* of the leader's and the victim's flash when last copied whole */
     struct golden golden;
     struct sim_chip *leader;
     struct sim_chip *victim;
@@ -36,15 +59,8 @@ struct run {
     bool poked;        /* this victim */
     uint64_t until_ps; /* no victim runs longer, even one that executes nothing */
     bool plain;        /* without shortcuts */
-    uint64_t compared;
+    uint64_t compared[ENDING_COUNT];
     uint32_t resets; /* of the start */
-};
-
-enum ending {
-    ENDING_GOES_ON,
-    ENDING_DONE,
-    ENDING_CONVERGED,
-    ENDING_STUCK, /* fault handler, lockup, endless sleep, reset, too many instructions */
 };
 
 static enum ending look(struct run *run, unsigned *idle)
@@ -67,57 +83,105 @@ static enum ending look(struct run *run, unsigned *idle)
 /* Through a primitive to where it goes back. */
 static enum ending leave_primitive(struct run *run, uint32_t back)
 {
-    const struct sim_chip_test_range stops[2] = { { back & ~1U, back | 1U },
-        { run->golden.compress, run->golden.compress + (run->plain ? 0U : 1U) } };
-    uint64_t limit = run->victim->cm0.instructions + PRIMITIVE_STEPS;
+    const struct sim_chip_test_marks marks = golden_marks(&run->golden);
+    const uint8_t mask = run->plain ? 0 : MARK_HOST;
+    struct sim_chip *victim = run->victim;
+    uint64_t limit = victim->cm0.instructions + PRIMITIVE_STEPS;
+    uint64_t until = sim_chip_time_ps(victim) + WINDOW_PS;
     unsigned idle = 0;
     enum ending ending = ENDING_GOES_ON;
 
     while (ending == ENDING_GOES_ON) {
-        if (sim_chip_test_run_into(run->victim, stops, sim_chip_time_ps(run->victim) + WINDOW_PS)) {
-            if (run->victim->cm0.r[15] == stops[0].low)
-                break;
-            if (!golden_compress(&run->golden, run->victim))
-                golden_step(run->victim);
-        } else {
+        if (!sim_chip_test_run_to_mark(victim, &marks, mask, back, until)) {
             ending = look(run, &idle);
+            until = sim_chip_time_ps(victim) + WINDOW_PS;
+        } else if (victim->cm0.r[15] == (back & ~1U)) {
+            break;
+        } else if (!golden_on_host(&run->golden, victim)) {
+            golden_step(victim);
         }
-        if (run->victim->cm0.instructions > limit)
+        if (victim->cm0.instructions > limit)
             ending = ENDING_STUCK;
     }
     return ending;
 }
 
-static enum ending finish(struct run *run, uint32_t call)
+/* The victim's way after the glitch. */
+struct way {
+    uint64_t own; /* instructions of ours */
+    uint64_t calls;
+    uint64_t stops;
+    unsigned idle;
+    unsigned windows; /* since it came back to where it was; 0 = it did not */
+};
+
+/* Has anybody been here? */
+static enum ending meet(struct run *run, struct way *way)
 {
-    const struct firmware *firmware = run->opts->firmware;
-    const struct sim_chip_test_range stops[2] = {
-        { firmware->primitive_low, firmware->primitive_high }, { 0, 0 }
-    };
+    uint32_t owner;
+
+    if (run->plain || way->windows > 0)
+        return ENDING_GOES_ON;
+    if (states_find(run->golden.states, run->victim, run->poked, &owner)) {
+        if (owner == STATE_UNDISTURBED)
+            return ENDING_CONVERGED;
+        if (owner != run->number) {
+            run->met = owner;
+            return ENDING_MET;
+        }
+        way->windows = 1;
+        return ENDING_GOES_ON;
+    }
+    way->stops++;
+    if ((way->stops & (way->stops - 1)) == 0 || way->stops % FAR_STOPS == 0)
+        states_add(run->golden.states, run->victim, run->poked, run->number);
+    return ENDING_GOES_ON;
+}
+
+static enum ending at_mark(struct run *run, struct way *way)
+{
     struct sim_chip *victim = run->victim;
-    uint64_t own = 0; /* instructions of ours */
-    uint64_t calls = 0;
-    unsigned idle = 0;
+    enum ending ending = meet(run, way);
+
+    if (ending != ENDING_GOES_ON)
+        return ending;
+    if (!firmware_is_primitive(run->opts->firmware, victim->cm0.r[15])) {
+        golden_step(victim);
+        way->own++;
+        return ENDING_GOES_ON;
+    }
+    way->idle = 0;
+    way->calls++;
+    if (run->plain || !golden_multiply(&run->golden, victim))
+        ending = leave_primitive(run, victim->cm0.r[14]);
+    return ending;
+}
+
+static enum ending finish(struct run *run)
+{
+    const struct sim_chip_test_marks marks = golden_marks(&run->golden);
+    const uint8_t mask = run->plain ? MARK_PRIMITIVE : MARK_PRIMITIVE | MARK_FUNCTION;
+    struct sim_chip *victim = run->victim;
+    struct way way = { .own = 0 };
+    uint64_t until = sim_chip_time_ps(victim) + WINDOW_PS;
     enum ending ending = ENDING_GOES_ON;
 
     while (ending == ENDING_GOES_ON) {
         uint64_t before = victim->cm0.instructions;
-        bool at_primitive =
-            sim_chip_test_run_into(victim, stops, sim_chip_time_ps(victim) + WINDOW_PS);
+        bool marked = sim_chip_test_run_to_mark(victim, &marks, mask, 0, until);
 
-        own += victim->cm0.instructions - before;
-        if (own > run->golden.own + EXTRA_STEPS || calls > run->golden.entry_count + EXTRA_CALLS)
+        way.own += victim->cm0.instructions - before;
+        if (way.own > run->golden.own + EXTRA_STEPS ||
+            way.calls > run->golden.entry_count + EXTRA_CALLS)
             return ENDING_STUCK;
-        if (!at_primitive) {
-            ending = look(run, &idle);
+        if (marked) {
+            ending = at_mark(run, &way);
             continue;
         }
-        idle = 0;
-        calls++;
-        if (!run->plain && golden_converged(&run->golden, victim, &call))
-            return ENDING_CONVERGED;
-        if (run->plain || !golden_multiply(&run->golden, victim))
-            ending = leave_primitive(run, victim->cm0.r[14]);
+        ending = look(run, &way.idle);
+        until = sim_chip_time_ps(victim) + WINDOW_PS;
+        if (ending == ENDING_GOES_ON && way.windows > 0 && ++way.windows > LOOP_WINDOWS)
+            ending = ENDING_STUCK;
     }
     return ending;
 }
@@ -127,14 +191,15 @@ static void set_pc(struct sim_chip *chip, uint32_t pc)
     sim_chip_test_set_reg(chip, SIM_AP_CM0, 15, pc & ~1U);
 }
 
-/* Do it to the victim, which stands right before it. Returns the next primitive call's number. */
-static uint32_t strike(struct run *run, const struct point *point)
+/* Do it to the victim, which stands right before it. */
+static enum ending strike(struct run *run, const struct point *point)
 {
     struct sim_chip *victim = run->victim;
     uint32_t pc = victim->cm0.r[15];
     uint32_t back = victim->cm0.r[14];
     uint32_t length = 0;
     uint32_t target = 0;
+    enum ending ending = ENDING_GOES_ON;
 
     switch ((enum kind)point->kind) {
     case KIND_SKIP:
@@ -151,7 +216,7 @@ static uint32_t strike(struct run *run, const struct point *point)
         break;
     case KIND_RESULT:
         if (run->plain || !golden_multiply(&run->golden, victim))
-            (void)leave_primitive(run, back);
+            ending = leave_primitive(run, back);
         sim_chip_test_set_reg(victim, SIM_AP_CM0, 0,
             point->variant == 0 ? (victim->cm0.r[0] == 0 ? 1U : 0U) : ~victim->cm0.r[0]);
         break;
@@ -160,8 +225,8 @@ static uint32_t strike(struct run *run, const struct point *point)
         break;
     }
     if (point->kind == KIND_RANDOM)
-        (void)leave_primitive(run, run->golden.entries[point->call]->r[14]);
-    return point->kind == KIND_SKIP || point->kind == KIND_BRANCH ? point->call : point->call + 1;
+        ending = leave_primitive(run, run->golden.entries[point->call].back);
+    return ending;
 }
 
 static void report(
@@ -179,13 +244,30 @@ static void report(
         point->variant, why);
 }
 
+/* The victim becomes the leader. Non-volatile memory is copied only where it may have changed. */
+static void follow_leader(struct run *run)
+{
+    const struct sim_chip *leader = run->leader;
+    struct sim_chip *victim = run->victim;
+
+    if (leader->flash_op_count == run->operations && victim->flash_op_count == run->operations) {
+        sim_chip_test_copy_volatile(victim, leader);
+        return;
+    }
+    sim_chip_test_copy(victim, leader);
+    run->operations = leader->flash_op_count;
+}
+
 /* The victim's way from the leader's state to its end. */
 static enum ending disturb(struct run *run, const struct point *point)
 {
-    sim_chip_test_copy(run->victim, run->leader);
+    enum ending ending;
+
+    follow_leader(run);
     run->until_ps = sim_chip_time_ps(run->victim) + VICTIM_PS;
     run->poked = point->at >= run->golden.poked_at;
-    return finish(run, strike(run, point));
+    ending = strike(run, point);
+    return ending == ENDING_GOES_ON ? finish(run) : ending;
 }
 
 static void expect_same(
@@ -199,17 +281,29 @@ static void expect_same(
     assert_memory_equal(bytes[0], bytes[1], length);
 }
 
-/* The same glitch without shortcuts ends in the same vault, mailbox and ports. */
+/* The same glitch without shortcuts ends alike and with the same verdict, and but for those that
+ * are stuck, with the same vault, mailbox and ports where the end is at hand. */
 static void compare(struct run *run, const struct point *point, enum ending ending)
 {
+    const struct outcome *outcome = &run->outcomes[run->number];
     struct sim_chip *quick = NULL;
     const struct sim_chip *end = ending == ENDING_CONVERGED ? run->golden.end : run->victim;
+    const char *why = "";
+    enum ending slow;
 
     assert_int_equal(sim_chip_fork(end, &quick, NULL), BASE_OK);
     run->plain = true;
-    assert_int_equal(disturb(run, point), ending == ENDING_CONVERGED ? ENDING_DONE : ending);
+    slow = disturb(run, point);
     run->plain = false;
-    run->compared++;
+    run->compared[ending]++;
+    assert_int_equal(
+        slow, outcome->ending == ENDING_CONVERGED ? ENDING_DONE : (enum ending)outcome->ending);
+    assert_int_equal(
+        run->opts->judge(run->opts->user, run->victim, &why), (enum verdict)outcome->verdict);
+    if (slow == ENDING_STUCK || ending == ENDING_MET) {
+        sim_chip_free(quick);
+        return;
+    }
     expect_same(run->victim, quick, PROTO_VAULT_HOME_0, PROTO_VAULT_HOME_SIZE);
     expect_same(run->victim, quick, PROTO_VAULT_HOME_1, PROTO_VAULT_HOME_SIZE);
     expect_same(run->victim, quick, PROTO_MAILBOX_ADDRESS, PROTO_MAILBOX_SIZE);
@@ -218,24 +312,40 @@ static void compare(struct run *run, const struct point *point, enum ending endi
     sim_chip_free(quick);
 }
 
-static void one(struct run *run, const struct point *point, size_t number)
+/* Keep how the present point ended. */
+static struct outcome *note_outcome(struct run *run, enum ending ending)
+{
+    struct outcome *outcome = &run->outcomes[run->number];
+    enum verdict verdict = VERDICT_HELD;
+
+    outcome->why = "";
+    if (ending == ENDING_MET) {
+        *outcome = run->outcomes[run->met];
+        return outcome;
+    }
+    if (ending != ENDING_CONVERGED)
+        verdict = run->opts->judge(run->opts->user, run->victim, &outcome->why);
+    outcome->ending = (uint8_t)ending;
+    outcome->verdict = (uint8_t)verdict;
+    return outcome;
+}
+
+static void one(struct run *run, const struct point *point)
 {
     struct run_counts *counts = &run->kinds[point->kind];
     uint32_t every = run->opts->compare_every;
-    const char *why = "";
     enum ending ending = disturb(run, point);
-    enum verdict verdict = VERDICT_HELD;
+    const struct outcome *outcome = note_outcome(run, ending);
 
-    if (ending != ENDING_CONVERGED)
-        verdict = run->opts->judge(run->opts->user, run->victim, &why);
     counts->done++;
-    counts->hung += ending == ENDING_STUCK;
+    counts->hung += outcome->ending == ENDING_STUCK;
     counts->converged += ending == ENDING_CONVERGED;
-    counts->broken += verdict == VERDICT_BROKEN;
-    counts->damaged += verdict == VERDICT_DAMAGED;
-    if (verdict != VERDICT_HELD)
-        report(run, point, verdict, why);
-    if (every != 0 && number % every == every - 1 && ending != ENDING_STUCK)
+    counts->met += ending == ENDING_MET;
+    counts->broken += outcome->verdict == VERDICT_BROKEN;
+    counts->damaged += outcome->verdict == VERDICT_DAMAGED;
+    if (outcome->verdict != VERDICT_HELD)
+        report(run, point, (enum verdict)outcome->verdict, outcome->why);
+    if (every != 0 && run->number % every == every - 1)
         compare(run, point, ending);
 }
 
@@ -256,6 +366,23 @@ static void advance(struct run *run, uint64_t at)
     advance_to(run, at);
 }
 
+static uint64_t compared(const struct run *run)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < ENDING_COUNT; i++)
+        sum += run->compared[i];
+    return sum;
+}
+
+/* From the start again. */
+static void restart_leader(struct run *run)
+{
+    sim_chip_test_copy(run->leader, run->opts->start);
+    sim_chip_test_copy(run->victim, run->leader);
+    run->operations = run->leader->flash_op_count;
+}
+
 static void run_points(struct run *run)
 {
     const struct golden *golden = &run->golden;
@@ -265,12 +392,13 @@ static void run_points(struct run *run)
         const struct point *point = &golden->points[i];
 
         if (run->opts->seconds != 0 && time(NULL) - begin >= run->opts->seconds &&
-            (run->opts->compare_every == 0 || run->compared > 0))
+            (run->opts->compare_every == 0 || compared(run) > 0))
             break;
         if (i == 0 || golden->points[i - 1].pass != point->pass)
-            sim_chip_test_copy(run->leader, run->opts->start);
+            restart_leader(run);
         advance(run, point->at);
-        one(run, point, i);
+        run->number = (uint32_t)i;
+        one(run, point);
         if (run->opts->until_broken && run->kinds[point->kind].broken > 0)
             break;
     }
@@ -284,16 +412,17 @@ static struct run_counts print_counts(const char *name, const struct run *run)
         const struct run_counts *counts = &run->kinds[kind];
 
         print_message("%s: %s: %llu of %llu, broken %llu, damaged %llu, stuck %llu, as undisturbed "
-                      "%llu\n",
+                      "%llu, as an earlier one %llu\n",
             name, kind_names[kind], (unsigned long long)counts->done,
             (unsigned long long)counts->total, (unsigned long long)counts->broken,
             (unsigned long long)counts->damaged, (unsigned long long)counts->hung,
-            (unsigned long long)counts->converged);
+            (unsigned long long)counts->converged, (unsigned long long)counts->met);
         sum.done += counts->done;
         sum.broken += counts->broken;
         sum.damaged += counts->damaged;
         sum.hung += counts->hung;
         sum.converged += counts->converged;
+        sum.met += counts->met;
     }
     print_message("%s: %llu of %llu glitches, broken %llu, damaged %llu, seed %llu\n", name,
         (unsigned long long)sum.done, (unsigned long long)sum.total, (unsigned long long)sum.broken,
@@ -312,21 +441,28 @@ struct run_counts run_scenario(const char *name, const struct run_opts *opts)
         run.kinds[run.golden.points[i].kind].total++;
     assert_int_equal(sim_chip_fork(opts->start, &run.leader, NULL), BASE_OK);
     assert_int_equal(sim_chip_fork(opts->start, &run.victim, NULL), BASE_OK);
+    run.outcomes = calloc(run.golden.point_count, sizeof(*run.outcomes));
+    assert_non_null(run.outcomes);
     print_message("%s: %llu instructions undisturbed, %zu primitive calls, %zu multiplications\n",
         name, (unsigned long long)run.golden.instructions, run.golden.entry_count,
         run.golden.memo_count);
     run_points(&run);
     sum = print_counts(name, &run);
     if (opts->compare_every != 0) {
-        print_message("%s: %llu compared with runs without shortcuts\n", name,
-            (unsigned long long)run.compared);
-        assert_true(run.compared > 0);
+        print_message("%s: compared with runs without shortcuts: %llu to the end, %llu as "
+                      "undisturbed, %llu as an earlier one, %llu stuck\n",
+            name, (unsigned long long)run.compared[ENDING_DONE],
+            (unsigned long long)run.compared[ENDING_CONVERGED],
+            (unsigned long long)run.compared[ENDING_MET],
+            (unsigned long long)run.compared[ENDING_STUCK]);
+        assert_true(compared(&run) > 0);
     }
     if (run.golden.left_out > 0)
         print_message("%s: repetitions left out in long loops that decide nothing: %llu\n", name,
             (unsigned long long)run.golden.left_out);
     sim_chip_free(run.leader);
     sim_chip_free(run.victim);
+    free(run.outcomes);
     golden_done(&run.golden);
     return sum;
 }

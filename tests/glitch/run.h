@@ -16,12 +16,14 @@
  *
  * What makes it affordable, without changing what comes out:
  * - The disturbed copy is taken from the undisturbed run right where the glitch strikes.
- * - At each primitive's entry the copy is compared with the undisturbed run at its entries. When
- *   all that can matter is equal (registers, the whole memory but the dead stack, mailbox, vault,
- *   registers of the peripherals), the rest of the run is the undisturbed one and is left out. Time
- *   is not compared: the tick handler does nothing.
+ * - At each function's and primitive's entry the copy's state (state.h: everything but time and the
+ *   dead stack) is sought among those of the undisturbed run and of the disturbed runs before.
+ * Where it is found, compared byte by byte, the rest is known and left out. Time does not count:
+ * the tick handler does nothing.
+ * - A run that comes back into a state of its own loops for ever, and is not followed to its limit.
  * - A scalar multiplication that is entered with the point and the number of the undisturbed run
- *   takes its result from there, and SHA-256's block function inside primitives is the host's.
+ *   takes its result from there; inside primitives, SHA-256's block function and the multiplication
+ *   in P-256's field are the host's.
  * run_opts.compare_every takes samples through all of it without these shortcuts, and fails unless
  * the outcome is the same.
  */
@@ -71,6 +73,7 @@ struct run_counts {
     uint64_t damaged;
     uint64_t hung;
     uint64_t converged;
+    uint64_t met; /**< came into the state of an earlier disturbed run */
 };
 
 /** Run the scenario undisturbed (fails the test when the verdict is not HELD), then with glitches
