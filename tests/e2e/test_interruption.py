@@ -243,8 +243,10 @@ def part(text):
     return first - 1, stride
 
 
-def read_options(seed):
+def read_options(seed, passes=()):
     parser = argparse.ArgumentParser()
+    if passes:
+        parser.add_argument("--pass", dest="passes", choices=passes, action="append")
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--part", type=part, default=(0, 1), metavar="K/N")
     parser.add_argument("--exchanges", action="store_true")

@@ -7,7 +7,8 @@ can be cut around like those of flash. After a cut the pass is run again without
 personalised. The second must end locked, or find the board silent: then journal and KMS know it, or a person settles it by
 its label.
 
-usage: test_interruption_attested.py [--seed N] [--part K/N] [--exchanges] [kill|probe|kms|power ...]
+usage: test_interruption_attested.py [--seed N] [--part K/N] [--exchanges] [--pass personalise|run]
+                                     [kill|probe|kms|power ...]
 
 Takes about as many seconds for each kind as LPA_SECONDS says (default 20; 0 = every point).
 """
@@ -119,13 +120,13 @@ class AttestedLine(Line):
 
 
 def main():
-    options = read_options(20261130)
+    options = read_options(20261130, PASSES)
     budget = float(os.environ.get("LPA_SECONDS") or 20)
     tap = Tap()
     with Lab() as lab:
         line = AttestedLine(lab)
         for kind in options.kinds or KINDS:
-            for stage in PASSES:
+            for stage in options.passes or PASSES:
                 for variant in KINDS[kind]:
                     tap.case(f"cut: {stage} {kind} {variant}".strip(), line.cut, stage, kind, variant, options,
                              budget / len(KINDS[kind]) / len(PASSES))

@@ -9,7 +9,7 @@
  * comes up, no counter that was ever sent comes again, nothing that was ever accepted is accepted
  * again, and the board can join. While flash is written the CM4 stays in SRAM.
  *
- * Takes the time LPA_SECONDS says for all of them (default 12, 0 = no limit) and prints cases done
+ * Takes the time LPA_SECONDS says for all of them (default 8, 0 = no limit) and prints cases done
  * of total. An argument chooses scenes by name. On images that use a counter before it is reserved,
  * or do not repair the vault, the test must fail, and so with "wander" as the second argument.
  */
@@ -31,7 +31,7 @@
 #define CASES          (OPERATIONS * CUT_KINDS * REPAIR_CUTS)
 #define STRIDE         55U /* coprime to CASES, so that a slice is spread over all */
 #define FLASH_PERCENT  5U  /* of its time after the cut, which needs no more */
-#define DEFAULT_BUDGET 12L
+#define DEFAULT_BUDGET 8L
 #define STEPS_MAX      200U /* services until one reserves counters */
 #define NEAR_PS        (20U * SIM_PS_PER_US)
 #define WATCH_PS       SIM_PS_PER_US
