@@ -161,7 +161,9 @@ static enum base_status read_work(
 static enum base_status read_unit_grant(
     const json_t *object, struct auth_unit *unit, struct base_err *err)
 {
+    static const char *const locks[] = { "none", "answered", "settled" };
     int64_t version = 0;
+    size_t lock = 0;
     enum base_status status =
         base_json_copy_text(object, "grant_id", sizeof(unit->grant_id), unit->grant_id, err);
     if (status == BASE_OK) {
@@ -173,6 +175,10 @@ static enum base_status read_unit_grant(
     }
     if (status == BASE_OK) {
         status = base_json_get_bool(object, "locked", &unit->locked, err);
+    }
+    if (status == BASE_OK) {
+        status = base_json_get_choice(object, "lock", locks, 3, &lock, err);
+        unit->settled = lock == 2;
     }
     if (status == BASE_OK) {
         status = base_json_get_bool(object, "wiped", &unit->wiped, err);

@@ -298,22 +298,35 @@ enum base_status auth_kms_confirm(struct auth_kms *kms, const char *grant_id,
     return status;
 }
 
-enum base_status auth_kms_scrap(
-    struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err)
+/* The same with a text. */
+static enum base_status finish_text(struct auth_kms *kms, const char *grant_id, const char *verb,
+    const char *member, const char *text, struct base_err *err)
 {
     char path[PATH_SIZE];
-    enum base_status status = grant_path(grant_id, "scrap", path, err);
+    enum base_status status = grant_path(grant_id, verb, path, err);
     if (status != BASE_OK) {
         return status;
     }
     json_t *body = json_object();
-    status = base_json_set_text(body, "reason", reason, err);
+    status = base_json_set_text(body, member, text, err);
     if (status != BASE_OK) {
         json_decref(body);
         return status;
     }
     const struct auth_api_call call = { .method = AUTH_HTTP_POST, .path = path, .body = body };
     return auth_kms_call(kms, &call, NULL, err);
+}
+
+enum base_status auth_kms_scrap(
+    struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err)
+{
+    return finish_text(kms, grant_id, "scrap", "reason", reason, err);
+}
+
+enum base_status auth_kms_settle(
+    struct auth_kms *kms, const char *grant_id, const char *permit_id, struct base_err *err)
+{
+    return finish_text(kms, grant_id, "settle", "permit", permit_id, err);
 }
 
 enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const uint8_t *answer,

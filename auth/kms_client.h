@@ -146,8 +146,9 @@ struct auth_unit {
     uint8_t dev_eui[8];
     uint32_t key_version;
     uint8_t public_key_sha256[32]; /**< zeros where unknown */
-    bool locked;                   /**< the KMS holds the chip's lock answer */
-    bool wiped;                    /**< scrapped or retired, and the board's keys are gone */
+    bool locked;         /**< the KMS holds the chip's lock answer, or a person settled it */
+    bool settled;        /**< by a person's word, and no answer of the chip came */
+    bool wiped;          /**< scrapped or retired, and the board's keys are gone */
     enum auth_work work; /**< ordered and not begun (state confirmed, zeroised), or begun (open) */
 };
 
@@ -269,6 +270,17 @@ enum base_status auth_kms_lock(struct auth_kms *kms, const char *grant_id, const
 BASE_MUST_CHECK
 enum base_status auth_kms_scrap(
     struct auth_kms *kms, const char *grant_id, const char *reason, struct base_err *err);
+
+/**
+ * Say that a person found the board of a confirmed grant locked, by its label, under this permit.
+ * Needs only the certificate; repeating is fine.
+ *
+ * @return BASE_OK; DENIED with "permit_revoked" (not for this chip, over, revoked), "permit_used",
+ * "not_confirmed", "lock_bad", "grant_unknown", "grant_scrapped", "superseded", "unit_retired"
+ */
+BASE_MUST_CHECK
+enum base_status auth_kms_settle(
+    struct auth_kms *kms, const char *grant_id, const char *permit_id, struct base_err *err);
 
 /** An envelope that takes the keys off a scrapped board. */
 struct auth_wipe {

@@ -62,7 +62,10 @@ static void print_kms(const struct auth_unit *unit)
     base_hex_encode(unit->dev_eui, 8, eui);
     printf("KMS      lot %s  state %s%s%s  DevEUI %s  key version %u  grant %s\n",
         unit->lot[0] == '\0' ? "-" : unit->lot, prov_unit_state_name(unit->state),
-        unit->locked ? ", locked" : "", unit->wiped ? ", wiped" : "", eui, unit->key_version,
+        unit->settled  ? ", locked (settled by label)"
+        : unit->locked ? ", locked"
+                       : "",
+        unit->wiped ? ", wiped" : "", eui, unit->key_version,
         unit->grant_id[0] == '\0' ? "-" : unit->grant_id);
 }
 
@@ -90,10 +93,10 @@ json_t *prov_unit_object(const struct prov_row_search *search, const struct auth
     if (unit != NULL) {
         base_hex_encode(unit->dev_eui, 8, eui);
         (void)json_object_set_new(object, "kms",
-            json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "lot", unit->lot, "state",
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:b}", "lot", unit->lot, "state",
                 prov_unit_state_name(unit->state), "dev_eui", eui, "grant_id", unit->grant_id,
-                "key_version", (json_int_t)unit->key_version, "locked", (int)unit->locked, "wiped",
-                (int)unit->wiped));
+                "key_version", (json_int_t)unit->key_version, "locked", (int)unit->locked,
+                "settled", (int)unit->settled, "wiped", (int)unit->wiped));
     }
     return object;
 }

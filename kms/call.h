@@ -58,7 +58,8 @@
     X(LOCK_BAD, "lock_bad", 422, "Lock answer not accepted")                                       \
     X(SUPERSEDED, "superseded", 409, "Keys were replaced")                                         \
     X(UNIT_RETIRED, "unit_retired", 409, "Unit was retired")                                       \
-    X(NOT_SCRAPPED, "not_scrapped", 409, "Scrap the unit first")
+    X(NOT_SCRAPPED, "not_scrapped", 409, "Scrap the unit first")                                   \
+    X(PERMIT_USED, "permit_used", 409, "Permit was used")
 
 enum kms_problem {
 #define X(name, code, http, title) KMS_PROBLEM_##name,
@@ -126,6 +127,8 @@ const char *kms_trust_name(enum kms_trust trust);
 const char *kms_work_name(int64_t purpose);
 /** "none", "secure". */
 const char *kms_restrict_name(int64_t policy);
+/** "none", "answered" (by the chip, under a MAC), "settled" (by a person, by label and permit). */
+const char *kms_lock_state_name(const struct kms_grant *grant);
 /** "none", "aps", "dark". */
 const char *kms_lock_name(int64_t policy);
 /** Does the lot name an application image? */
@@ -155,6 +158,8 @@ BASE_MUST_CHECK
 enum base_status kms_handle_receipt(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_lock(struct kms_call *call, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status kms_handle_settle(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK
 enum base_status kms_handle_scrap(struct kms_call *call, struct base_err *err);
 BASE_MUST_CHECK

@@ -45,6 +45,7 @@ static const struct route routes[] = {
     { KMS_POST, "/v1/units", NEEDS_SESSION, kms_handle_register_unit },
     { KMS_POST, "/v1/grants/*/receipt", NEEDS_PROVISION, kms_handle_receipt },
     { KMS_POST, "/v1/grants/*/lock", NEEDS_PROVISION, kms_handle_lock },
+    { KMS_POST, "/v1/grants/*/settle", NEEDS_PROVISION, kms_handle_settle },
     { KMS_POST, "/v1/grants/*/scrap", NEEDS_PROVISION, kms_handle_scrap },
     { KMS_POST, "/v1/grants/*/wipe", NEEDS_PROVISION, kms_handle_wipe },
     { KMS_POST, "/v1/grants/*/wiped", NEEDS_PROVISION, kms_handle_wiped },

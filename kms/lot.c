@@ -32,6 +32,12 @@ const char *kms_lock_name(int64_t policy)
     return policy == KMS_LOCK_NONE ? "none" : (policy == KMS_LOCK_APS ? "aps" : "dark");
 }
 
+const char *kms_lock_state_name(const struct kms_grant *grant)
+{
+    bool settled = grant->settled_permit[0] != '\0' && !grant->lock_answered;
+    return grant->locked_us == 0 ? "none" : settled ? "settled" : "answered";
+}
+
 const char *kms_work_name(int64_t purpose)
 {
     return purpose == PROTO_PURPOSE_REWORK
@@ -171,6 +177,7 @@ enum base_status kms_grant_json(const struct kms_grant *grant, json_t *object, s
     (void)put_int(object, "key_version", grant->key_version, &status);
     (void)put_hex(object, "public_key_sha256", digest, 32, &status);
     (void)put_bool(object, "locked", grant->locked_us != 0, &status);
+    (void)put_text(object, "lock", kms_lock_state_name(grant), &status);
     (void)put_bool(object, "wiped", grant->wiped_us != 0, &status);
     (void)put_text(object, "work",
         kms_work_name(grant->state == KMS_GRANT_OPEN ? grant->purpose : PROTO_PURPOSE_INSTALL),

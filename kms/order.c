@@ -61,7 +61,7 @@ enum base_status kms_replace_current(
         status = kms_grant_supersede(call->core->store, current.id, call->now_us, &changed, err);
     }
     if (status == BASE_OK && current.locked_us != 0) { /* its port opens no more */
-        status = kms_grant_inherit_lock(call->core->store, grant->id, current.locked_us, err);
+        status = kms_grant_inherit_lock(call->core->store, grant->id, &current, err);
     }
     if (status == BASE_OK) {
         status = kms_call_event(call, "superseded", current.lot, current.id, err);

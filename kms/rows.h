@@ -375,8 +375,11 @@ struct kms_grant {
     uint8_t purpose;                  /**< enum proto_purpose */
     char order_id[KMS_GRANT_ID_SIZE]; /**< order that it carries out; "": a first installation */
     int64_t ended_us;                 /**< superseded or retired */
-    int64_t locked_us;                /**< 0: no lock answer came */
-    int64_t wiped_us;                 /**< 0: no receipt says that the scrapped board was wiped */
+    int64_t locked_us;                /**< 0: no lock answer came, and nobody settled it by label */
+    bool lock_answered;               /**< the chip's own answer to this grant came */
+    char settled_by[KMS_ID_SIZE];     /**< station at which a person settled it; "": none */
+    char settled_permit[KMS_PERMIT_ID_SIZE]; /**< under which */
+    int64_t wiped_us; /**< 0: no receipt says that the scrapped board was wiped */
 };
 
 /** BASE_E_EXISTS: the same (chip, key, nonce), or a live grant of the chip, or the DevEUI. */
@@ -452,10 +455,18 @@ enum base_status kms_grant_supersede(struct kms_store *store, const char *id, in
 BASE_MUST_CHECK
 enum base_status kms_grant_retire(struct kms_store *store, const uint8_t dev_eui[8], int64_t now_us,
     bool *ret_changed, struct base_err *err);
-/** Say of a grant that its chip was locked before. */
+/** Say of a grant that its chip was locked before, as @p earlier has it. */
 BASE_MUST_CHECK
 enum base_status kms_grant_inherit_lock(
-    struct kms_store *store, const char *id, int64_t locked_us, struct base_err *err);
+    struct kms_store *store, const char *id, const struct kms_grant *earlier, struct base_err *err);
+/** Call the chip of a confirmed grant locked by a person's word; false when it was locked. */
+BASE_MUST_CHECK
+enum base_status kms_grant_settle(struct kms_store *store, const char *id, const char *station,
+    const char *permit, int64_t now_us, bool *ret_changed, struct base_err *err);
+/** Was this permit used to settle another grant? */
+BASE_MUST_CHECK
+enum base_status kms_grant_settled_under(struct kms_store *store, const char *permit,
+    const char *not_id, bool *ret_found, struct base_err *err);
 
 /** An envelope that takes the keys off a board whose unit is at its end. It is no grant: it holds
  * no key, takes no DevEUI and no quota. */

@@ -101,10 +101,26 @@ enum base_status kms_grant_retire(struct kms_store *store, const uint8_t dev_eui
 }
 
 enum base_status kms_grant_inherit_lock(
-    struct kms_store *store, const char *id, int64_t locked_us, struct base_err *err)
+    struct kms_store *store, const char *id, const struct kms_grant *earlier, struct base_err *err)
 {
-    const struct kms_value values[] = { kms_int(locked_us), kms_text(id) };
-    return KMS_RUN(store, "UPDATE grants SET locked_us = $1 WHERE id = $2", values, err);
+    bool settled = !earlier->lock_answered;
+    const struct kms_value values[] = { kms_int(earlier->locked_us),
+        kms_text(settled ? earlier->settled_by : ""),
+        kms_text(settled ? earlier->settled_permit : ""), kms_text(id) };
+    return KMS_RUN(store,
+        "UPDATE grants SET locked_us = $1, settled_by = $2, settled_permit = $3 WHERE id = $4",
+        values, err);
+}
+
+enum base_status kms_grant_settle(struct kms_store *store, const char *id, const char *station,
+    const char *permit, int64_t now_us, bool *ret_changed, struct base_err *err)
+{
+    const struct kms_value values[] = { kms_int(now_us), kms_text(station), kms_text(permit),
+        kms_text(id) };
+    return KMS_CHANGED(store,
+        "UPDATE grants SET locked_us = $1, settled_by = $2, settled_permit = $3"
+        " WHERE id = $4 AND state = 'confirmed' AND locked_us = 0",
+        values, ret_changed, err);
 }
 
 enum base_status kms_order_insert(

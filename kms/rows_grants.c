@@ -113,6 +113,9 @@ static void grant_of_row(struct kms_row *row, struct kms_grant *grant)
     grant->ended_us = kms_row_int(row, 24);
     grant->locked_us = kms_row_int(row, 25);
     grant->wiped_us = kms_row_int(row, 26);
+    grant->lock_answered = kms_row_int(row, 27) != 0;
+    kms_row_text(row, 28, sizeof(grant->settled_by), grant->settled_by);
+    kms_row_text(row, 29, sizeof(grant->settled_permit), grant->settled_permit);
 }
 
 enum base_status kms_rows_read_grant(void *user, struct kms_row *row, struct base_err *err)
@@ -193,6 +196,20 @@ enum base_status kms_grant_key_elsewhere(struct kms_store *store, const uint8_t 
     enum base_status status =
         KMS_ONE(store, "SELECT COUNT(*) FROM grants WHERE public_key = $1 AND chip_id <> $2",
             values, read_number, reader, err);
+    if (status == BASE_OK) {
+        *ret_found = reader.number > 0;
+    }
+    return status;
+}
+
+enum base_status kms_grant_settled_under(struct kms_store *store, const char *permit,
+    const char *not_id, bool *ret_found, struct base_err *err)
+{
+    struct number_reader reader = { .found = false };
+    const struct kms_value values[] = { kms_text(permit), kms_text(not_id) };
+    enum base_status status =
+        KMS_ONE(store, "SELECT COUNT(*) FROM grants WHERE settled_permit = $1 AND id <> $2", values,
+            read_number, reader, err);
     if (status == BASE_OK) {
         *ret_found = reader.number > 0;
     }

@@ -44,7 +44,8 @@ enum base_status kms_rows_changed(struct kms_store *store, const struct kms_stat
     "id, lot, chip_id, public_key, nonce, dev_eui, key_version, state, device_trust,"              \
     " unattended, station, tester, statement, envelope, roots_wrapped, receipt_key_wrapped,"       \
     " intent_sha256, note, created_us, confirmed_us, scrapped_us, scrapped_by, purpose,"           \
-    " order_id, ended_us, locked_us, wiped_us"
+    " order_id, ended_us, locked_us, wiped_us,"                                                    \
+    " lock_answer IS NOT NULL, settled_by, settled_permit"
 
 struct kms_grant_reader {
     struct kms_grant grant;

@@ -120,9 +120,12 @@ static const char *const upgrade_to_3[] = {
     "UPDATE meta SET value = '3' WHERE name = 'schema'",
 };
 
-/* From 3 to 4: scrapped boards that are wiped. */
+/* From 3 to 4: scrapped boards that are wiped, locks that a person settled. */
 static const char *const upgrade_to_4[] = {
     "ALTER TABLE grants ADD COLUMN wiped_us INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE grants ADD COLUMN settled_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE grants ADD COLUMN settled_permit TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX grant_settled ON grants(settled_permit) WHERE settled_permit <> ''",
     "CREATE TABLE wipes(id TEXT PRIMARY KEY, grant_id TEXT NOT NULL, chip_id BLOB NOT NULL,"
     " public_key BLOB NOT NULL, nonce BLOB NOT NULL, key_version INTEGER NOT NULL,"
     " statement BLOB NOT NULL, envelope BLOB NOT NULL, receipt_key_wrapped BLOB NOT NULL,"

@@ -114,6 +114,9 @@ struct lpa_kms_ops {
      */
     enum base_status (*permit)(void *user, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
         struct lpa_permit *ret_permit, struct base_err *err);
+    /** Say that a person settled the lock by label, under this permit. */
+    enum base_status (*settle)(
+        void *user, const char *grant_id, const char *permit_id, struct base_err *err);
     /** The envelope that wipes the board of a grant that ended. */
     enum base_status (*wipe)(void *user, const char *grant_id, const uint8_t *statement,
         size_t length, struct auth_wipe *ret_wipe, struct base_err *err);
@@ -303,8 +306,10 @@ enum base_status lpa_job_wipe(const struct lpa_job_io *io,
  * It is reset, and its port must be seen closed.
  *
  * @param unit  journal row whose lock is begun, or answered and not seen; updated and journaled
- * @return BASE_OK; BASE_E_DENIED code "nothing_to_settle", "not_locked", "permit_act";
- *         BASE_E_EXPIRED; as the device's check_locked and the KMS's lock
+ * The KMS is told; where it cannot be, the row owes it that.
+ *
+ * @return BASE_OK; BASE_E_DENIED code "nothing_to_settle", "not_locked", "permit_act",
+ *         "permit_chip"; BASE_E_EXPIRED; as the device's check_locked and the KMS's lock and settle
  */
 BASE_MUST_CHECK
 enum base_status lpa_job_settle_by_label(const struct lpa_job_io *io,

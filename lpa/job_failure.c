@@ -31,6 +31,8 @@ struct by_number {
 #define SET_ASIDE    "Mark the board as bad and set it aside."
 #define ASK_OPERATOR "Stop the lot and ask the KMS operator."
 #define ASK_PERMIT   "Ask the KMS operator for a permit for this lot (lpa-kms permit add)."
+#define ASK_SETTLE                                                                                 \
+    "Ask the KMS operator for a permit for this chip (lpa-kms permit add --acts settle --chip)."
 #define WIPE_DESTROY                                                                               \
     "Destroy the board: it must not be shipped. If it still answers, wipe it first with "          \
     "lpa-provision unit scrap --probe."
@@ -72,6 +74,8 @@ static const struct by_code codes[] = {
     { "permit_revoked", { ERROR_FOREVER, ASK_PERMIT } },
     { "permit_expired", { ERROR_FOREVER, ASK_PERMIT } },
     { "permit_act", { ERROR_FOREVER, ASK_PERMIT } },
+    { "permit_chip", { ERROR_FOREVER, ASK_SETTLE } },
+    { "permit_used", { ERROR_FOREVER, ASK_SETTLE } },
     { "permit_lot", { ERROR_FOREVER, ASK_PERMIT } },
     { "permit_differs", { ERROR_FOREVER, ASK_PERMIT } },
     { "no_mailbox",

@@ -217,10 +217,17 @@ static bool is_unfinished(const struct lpa_unit *unit)
     return unit->lock == LPA_LOCK_DONE && unit->result != LPA_RESULT_PASS;
 }
 
+/* A person settled it, and the KMS has not been told. */
+static bool is_settled_untold(const struct lpa_unit *unit)
+{
+    return unit->lock == LPA_LOCK_SETTLED && unit->result != LPA_RESULT_PASS;
+}
+
 bool lpa_job_owes_lock(const struct lpa_unit *unit)
 {
     bool answer = unit->lock == LPA_LOCK_ANSWERED || unit->lock == LPA_LOCK_PROVEN;
-    return (answer && unit->lock_answer_length != 0) || is_unfinished(unit);
+    return (answer && unit->lock_answer_length != 0) || is_unfinished(unit) ||
+           is_settled_untold(unit);
 }
 
 static struct lpa_event settle_event(const struct lpa_unit *unit)
@@ -265,7 +272,12 @@ enum base_status lpa_job_settle_lock(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
 {
     struct lpa_event event = settle_event(unit);
-    enum base_status status = is_unfinished(unit) ? BASE_OK : hand_in(io, unit, &event, err);
+    enum base_status status = BASE_OK;
+    if (is_settled_untold(unit)) {
+        status = io->kms->settle(io->kms_user, unit->grant_id, unit->permit_id, err);
+    } else if (!is_unfinished(unit)) {
+        status = hand_in(io, unit, &event, err);
+    }
     return status == BASE_OK ? finish_row(io, unit, err) : status;
 }
 
@@ -294,7 +306,7 @@ enum base_status lpa_job_settle_by_label(const struct lpa_job_io *io,
     const struct lpa_permit *permit, struct lpa_unit *unit, struct base_err *err)
 {
     bool answered = unit->lock == LPA_LOCK_ANSWERED || unit->lock == LPA_LOCK_REPORTED;
-    if (unit->lock != LPA_LOCK_BEGUN && !answered) {
+    if (unit->lock != LPA_LOCK_BEGUN && !answered && !is_settled_untold(unit)) {
         return lpa_job_refuse(err, BASE_E_DENIED, "nothing_to_settle",
             "the lock of this unit is not unknown (%s); there is nothing to settle",
             lpa_lock_name(unit->lock));
@@ -303,6 +315,12 @@ enum base_status lpa_job_settle_by_label(const struct lpa_job_io *io,
         lpa_permit_allows(permit, PRG_ACT_SETTLE, base_clock_wall_us(io->clock), err);
     if (status == BASE_OK) {
         status = prg_permit_check_chip(&permit->prg, unit->chip_id, err);
+    }
+    if (status == BASE_OK && !permit->prg.for_chip) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "permit_chip",
+            "permit %s is for all chips of the lot, and a lock is settled under one that names the "
+            "chip alone; nothing was done",
+            permit->prg.id);
     }
     if (status != BASE_OK) {
         return status;
@@ -331,7 +349,11 @@ enum base_status lpa_job_settle_by_label(const struct lpa_job_io *io,
     if (status != BASE_OK) {
         return status;
     }
-    status = finish_row(io, unit, err);
+    /* In the journal first: the KMS is owed it even if this is cut. A lock that is done owes
+     * nothing more than its result. */
+    unit->result = unit->lock == LPA_LOCK_SETTLED ? LPA_RESULT_NONE : unit->result;
+    unit->updated_wall_us = base_clock_wall_us(io->clock);
+    status = io->journal->put(io->journal_user, unit, err);
     return status == BASE_OK && lpa_job_owes_lock(unit) ? lpa_job_settle_lock(io, unit, err)
                                                         : status;
 }

@@ -121,6 +121,19 @@ static enum base_status kms_lock(
     return status;
 }
 
+static enum base_status kms_settle(
+    void *user, const char *grant_id, const char *permit_id, struct base_err *err)
+{
+    const struct lpa_link *link = user;
+    struct auth_kms *kms = NULL;
+    enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
+    if (status == BASE_OK) {
+        status = auth_kms_settle(kms, grant_id, permit_id, err);
+    }
+    lpa_kms_pool_give(link->pool, kms);
+    return status;
+}
+
 static enum base_status kms_wipe(void *user, const char *grant_id, const uint8_t *statement,
     size_t length, struct auth_wipe *ret_wipe, struct base_err *err)
 {
@@ -153,6 +166,7 @@ const struct lpa_kms_ops lpa_link_kms_ops = {
     .confirm = kms_confirm,
     .register_unit = kms_register_unit,
     .permit = kms_permit,
+    .settle = kms_settle,
     .wipe = kms_wipe,
     .wiped = kms_wiped,
     .lock = kms_lock,

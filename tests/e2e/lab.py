@@ -182,9 +182,10 @@ class Lab:
             "--image-key", self.image_key, "--secure-hash", self.secure_hash, "--restrict", "secure", "--lock", lock,
             *extra))
 
-    def add_permit(self, lot, acts):
+    def add_permit(self, lot, acts, chip=None):
         """The permit's id."""
         args = ["permit", "add", "--dir", self.path("kms"), lot, "--acts", acts, "--expires", "+12h", "--json"]
+        args += ["--chip", chip] if chip else []
         return json.loads(self.kms(*args).out)["permit"]
 
     def add_lot(self, lot, target=4, allowance=8, trust="tofu", first="70b3d57ed0010000", count=64, expires="+1d",

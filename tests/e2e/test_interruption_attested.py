@@ -80,9 +80,15 @@ class AttestedLine(Line):
         lock = self.lock_of(board)
         if lock != "done":
             expect(lock in ("unknown", "reported"), f"{what}: lock {lock}")
-            self.lab.run(program("lpa-provision"), "unit", "settle", board.uid, "--dir", self.station, "--lot", LOT,
-                         "--probe", board.url, "--yes", check=EXIT_OK)
+            settle = ["unit", "settle", board.uid, "--dir", self.station, "--lot", LOT, "--probe", board.url, "--yes"]
+            refused = self.lab.run(program("lpa-provision"), *settle, check=EXIT_DENIED)
+            expect("names the chip alone" in refused.err, f"{what}: a permit for all chips: {refused}")
+            self.lab.add_permit(LOT, "settle", board.uid)
+            self.lab.run(program("lpa-provision"), *settle, check=EXIT_OK)
             lock = self.lock_of(board)
+            known = next(unit for unit in self.lab.unit_list(LOT) if unit["chip_id"] == board.uid)
+            expect(known["locked"] and known["lock"] == ("settled" if lock == "settled" else "answered"),
+                   f"{what}: the KMS knows it: {known}")
         expect(lock in ("done", "settled"), f"{what}: settled, but lock is {lock}")
         self.settled += lock == "settled"
 

@@ -78,7 +78,7 @@ static void test_paths(void **state)
         found++;
         at = end;
     }
-    assert_int_equal(found, 13);
+    assert_int_equal(found, 14);
     base_buf_done(&text);
     lab_station_done(&station);
     lab_close(&lab);

@@ -305,8 +305,7 @@ const char *factory_check(const struct factory *f)
         if (memcmp(f->rows[i].dev_eui, grant->dev_eui, 8) != 0) {
             return "PASS with another DevEUI than the chip's";
         }
-        bool known = f->kms_locked[i] || f->rows[i].lock == LPA_LOCK_SETTLED;
-        if (f->lot.lock_policy != AUTH_LOCK_NONE && !(f->chips[i].dark && known)) {
+        if (f->lot.lock_policy != AUTH_LOCK_NONE && !(f->chips[i].dark && f->kms_locked[i])) {
             return "PASS for a board that is not locked";
         }
     }

@@ -75,7 +75,7 @@ struct factory {
     uint32_t dev_euis, allowance;
     bool rework[FACTORY_CHIPS], zeroise[FACTORY_CHIPS];
     bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];
-    bool kms_locked[FACTORY_CHIPS], revoked;
+    bool kms_locked[FACTORY_CHIPS], kms_settled[FACTORY_CHIPS], revoked;
     struct lpa_permit permit;
     /* stations: the one that provisions, the one that personalises */
     struct lpa_unit rows[FACTORY_CHIPS], personal_rows[FACTORY_CHIPS];

@@ -340,6 +340,23 @@ static struct grant *grant_by_id(struct factory *f, const char *grant_id)
     return NULL;
 }
 
+static enum base_status kms_settle(
+    void *user, const char *grant_id, const char *permit_id, struct base_err *err)
+{
+    BEGIN(BASE_E_REMOTE)
+    const struct grant *grant = grant_by_id(f, grant_id);
+    if (grant == NULL || grant->state != GRANT_CONFIRMED) {
+        return deny(err, "not_confirmed");
+    }
+    if (strcmp(permit_id, f->permit.prg.id) != 0 || f->revoked) {
+        return deny(err, "permit_revoked");
+    }
+    size_t chip = factory_chip(f, grant->chip_id);
+    f->kms_settled[chip] = !f->kms_locked[chip];
+    f->kms_locked[chip] = true;
+    END(BASE_E_REMOTE);
+}
+
 /* One wipe a chip is enough: another nonce makes it another one. */
 static enum base_status decide_wipe(struct factory *f, const struct grant *ended,
     const struct proto_statement *statement, struct auth_wipe *ret_wipe, struct base_err *err)
@@ -412,6 +429,7 @@ const struct lpa_kms_ops factory_kms_ops = {
     .confirm = kms_confirm,
     .register_unit = kms_register,
     .permit = kms_permit,
+    .settle = kms_settle,
     .wipe = kms_wipe,
     .wiped = kms_wiped,
     .lock = kms_lock,

@@ -213,9 +213,16 @@ static void settle(struct factory *f)
         base_err_clear(&err);
     }
     bool open = row.lock == LPA_LOCK_BEGUN || row.lock == LPA_LOCK_ANSWERED ||
-                row.lock == LPA_LOCK_REPORTED;
+                row.lock == LPA_LOCK_REPORTED ||
+                (row.lock == LPA_LOCK_SETTLED && row.result != LPA_RESULT_PASS);
+    struct lpa_permit permit = f->permit;
+    assert_int_equal(lpa_job_settle_by_label(&f->io, &permit, &row, &err), BASE_E_DENIED);
+    assert_true(strcmp(err.code, open ? "permit_chip" : "nothing_to_settle") == 0);
+    base_err_clear(&err);
+    permit.prg.for_chip = true;
+    memcpy(permit.prg.chip_id, f->chips[chip].id, sizeof(permit.prg.chip_id));
     if (f->have_row[chip] && f->chips[chip].dark && open) {
-        (void)!lpa_job_settle_by_label(&f->io, &f->permit, &row, &err);
+        (void)!lpa_job_settle_by_label(&f->io, &permit, &row, &err);
     }
     f->no_swap = false;
 }
