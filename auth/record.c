@@ -24,6 +24,10 @@ static enum base_status put_digests(
         status =
             base_json_set_hex(object, members[i].name, members[i].data, members[i].length, err);
     }
+    if (status == BASE_OK && record->has_application) {
+        status = base_json_set_hex(object, "application_sha256", record->application_sha256,
+            sizeof(record->application_sha256), err);
+    }
     return status;
 }
 

@@ -17,6 +17,8 @@ struct auth_record {
     char lot[AUTH_ID_SIZE];
     uint8_t chip_id[8];
     uint8_t image_sha256[32];         /**< as read back from flash */
+    bool has_application;             /**< the lot names an application; else nothing is said */
+    uint8_t application_sha256[32];   /**< as read back from flash */
     uint8_t key_sha256[32];           /**< key object as read back from SFlash */
     uint8_t toc2_sha256[32];          /**< TOC2 row as read back from SFlash */
     uint8_t secure_hash[16];          /**< from the fuses */

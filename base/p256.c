@@ -10,6 +10,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/param_build.h>
@@ -317,6 +318,27 @@ enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t diges
         return refused(err, "sign with a P-256 key");
     *ret_length = length;
     return BASE_OK;
+}
+
+enum base_status base_p256_verify(const uint8_t point[BASE_P256_POINT_BYTES],
+    const uint8_t digest[32], const uint8_t *signature, size_t length, struct base_err *err)
+{
+    EVP_PKEY *pkey = import_checked(point);
+    if (pkey == NULL) {
+        return off_curve(err);
+    }
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    bool ready = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1;
+    bool good = ready && EVP_PKEY_verify(ctx, signature, length, digest, 32) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    if (!ready) {
+        return refused(err, "use a P-256 public key");
+    }
+    return good ? BASE_OK
+                : base_err_set(err, BASE_E_VERIFY, "P-256", 0,
+                      "the signature was not made over these bytes by this key");
 }
 
 void base_p256_hpke(const struct base_p256 *key, struct base_hpke_key *ret_key)

@@ -70,6 +70,12 @@ BASE_MUST_CHECK
 enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t digest[32],
     uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err);
 
+/** ECDSA over a SHA-256 digest, by a public point and a signature as DER; both may be hostile.
+ * BASE_E_VERIFY: off the curve, or not this key's signature over this digest. */
+BASE_MUST_CHECK
+enum base_status base_p256_verify(const uint8_t point[BASE_P256_POINT_BYTES],
+    const uint8_t digest[32], const uint8_t *signature, size_t length, struct base_err *err);
+
 /** The key as HPKE wants it; borrows @p key. */
 void base_p256_hpke(const struct base_p256 *key, struct base_hpke_key *ret_key);
 

@@ -25,6 +25,7 @@ enum {
     OPT_LOT,
     OPT_IMAGE,
     OPT_IMAGE_KEY,
+    OPT_APPLICATION,
     OPT_PROBE,
     OPT_REASON,
     OPT_STATEMENT,
@@ -50,6 +51,7 @@ static const struct option options[] = {
     { "lot", required_argument, NULL, OPT_LOT },
     { "image", required_argument, NULL, OPT_IMAGE },
     { "image-key", required_argument, NULL, OPT_IMAGE_KEY },
+    { "application", required_argument, NULL, OPT_APPLICATION },
     { "probe", required_argument, NULL, OPT_PROBE },
     { "reason", required_argument, NULL, OPT_REASON },
     { "statement", required_argument, NULL, OPT_STATEMENT },
@@ -152,6 +154,7 @@ static enum base_status take_option(
         { OPT_LOT, &args->lot },
         { OPT_IMAGE, &args->image },
         { OPT_IMAGE_KEY, &args->image_key },
+        { OPT_APPLICATION, &args->application },
         { OPT_REASON, &args->reason },
         { OPT_STATEMENT, &args->statement },
         { OPT_RECEIPT, &args->receipt },
@@ -367,13 +370,13 @@ static const struct cli_verb verbs[] = {
         "begin a session with certificate and one-time code" },
     { "logout", "--dir DIR", prov_logout, "end the session" },
     { "personalise",
-        "--dir DIR --lot LOT --image FILE [--image-key FILE] --probe URL [--probe URL ...] "
-        "[--batch] "
+        "--dir DIR --lot LOT --image FILE [--image-key FILE] [--application FILE] --probe URL "
+        "[--probe URL ...] [--batch] "
         "[--json] [--dry-run] [-v]",
         prov_personalise, "restrict boards and register their identities, in a trusted room" },
     { "run",
-        "--dir DIR --lot LOT --image FILE [--image-key FILE] --probe URL [--probe URL ...] "
-        "[--batch] "
+        "--dir DIR --lot LOT --image FILE [--image-key FILE] [--application FILE] --probe URL "
+        "[--probe URL ...] [--batch] "
         "[--json] [--self-test] [--dry-run] [-v]",
         prov_run, "provision boards of a lot, one site per probe" },
     { "unit",

@@ -18,7 +18,7 @@
 /** All options of all verbs; each verb says which it takes. */
 struct prov_args {
     const char *dir, *name, *kms, *ca, *cert, *tester, *totp_command, *lot, *image, *image_key,
-        *reason;
+        *application, *reason;
     const char *statement, *receipt, *out; /**< files of unit envelope and receipt */
     const char *probes[PROV_PROBES_MAX];
     size_t probe_count;

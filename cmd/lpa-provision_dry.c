@@ -38,8 +38,10 @@ static void list_steps(
     const struct prov_line *line, const struct look *look, size_t size, char *text)
 {
     bool provision = line->stage == LPA_STAGE_PROVISION;
+    enum lpa_application_proof proof = lpa_job_application(&line->lot, &look->exam);
     const char *steps[] = {
         look->exam.image_equal ? NULL : "program",
+        proof == LPA_APPLICATION_DUE ? "application" : NULL,
         look->have_plan ? "rehearse" : NULL,
         look->have_plan ? "restrict" : NULL,
         look->have_plan ? "seal" : NULL,
@@ -75,6 +77,7 @@ static void show_look(
     char chip[17];
     char steps[128];
     struct base_err ignored = { 0 };
+    enum lpa_application_proof proof = lpa_job_application(&line->lot, &look->exam);
     base_hex_encode(look->exam.chip_id, sizeof(look->exam.chip_id), chip);
     list_steps(line, look, sizeof(steps), steps);
     if (look->refused) {
@@ -83,15 +86,19 @@ static void show_look(
     }
     if (line->args->json) {
         (void)!prov_print_json(
-            json_pack("{s:s, s:s, s:I, s:s, s:b, s:s, s:s*, s:I, s:o}", "type", "plan", "site",
-                site->url, "site_number", (json_int_t)site->number, "chip_id", chip, "restricted",
-                (int)look->exam.closed, "steps", steps, "bits",
-                look->have_plan ? look->plan.names : NULL, "fuse_bits", (json_int_t)look->plan.bits,
-                "fuses", fuses_json(look)),
+            json_pack("{s:s, s:s, s:I, s:s, s:b, s:s, s:s*, s:s*, s:s*, s:I, s:o}", "type", "plan",
+                "site", site->url, "site_number", (json_int_t)site->number, "chip_id", chip,
+                "restricted", (int)look->exam.closed, "steps", steps, "bits",
+                look->have_plan ? look->plan.names : NULL, "application",
+                lpa_application_proof_name(proof), "relies_on", lpa_application_proof_text(proof),
+                "fuse_bits", (json_int_t)look->plan.bits, "fuses", fuses_json(look)),
             &ignored);
         return;
     }
     printf("%-22s  %-16s  %s\n", site->url, chip, steps);
+    if (lpa_application_proof_text(proof) != NULL) {
+        printf("    %s\n", lpa_application_proof_text(proof));
+    }
     if (look->have_plan) {
         printf("    fuses %s\n", look->plan.names);
         for (const char *at = look->plan.list; at != NULL && *at != '\0';) {

@@ -111,9 +111,13 @@ enum base_status prov_open_client(void *user, struct auth_kms **ret_kms, struct 
 
 static enum base_status load_files(struct prov_line *line, struct base_err *err)
 {
-    enum base_status status = lpa_image_load(line->args->image, &line->image, err);
-    return status == BASE_OK && line->args->image_key != NULL
-               ? lpa_image_load_key(line->args->image_key, &line->image, err)
+    const struct prov_args *args = line->args;
+    enum base_status status = lpa_image_load(args->image, &line->image, err);
+    if (status == BASE_OK && args->image_key != NULL) {
+        status = lpa_image_load_key(args->image_key, &line->image, err);
+    }
+    return status == BASE_OK && args->application != NULL
+               ? lpa_image_load_application(args->application, &line->image, err)
                : status;
 }
 

@@ -70,6 +70,14 @@ static json_t *unit_json(
     if (object != NULL && job->examined) {
         (void)json_object_set_new(object, "probe", prov_probe_json(&unit->probe));
     }
+    enum lpa_application_proof proof = lpa_job_application(&job->lot, &job->exam);
+    if (object != NULL && job->examined && proof != LPA_APPLICATION_NONE) {
+        char digest[65];
+        base_hex_encode(job->lot.application_sha256, 32, digest);
+        (void)json_object_set_new(object, "application",
+            json_pack("{s:s, s:s, s:s*}", "sha256", digest, "proof",
+                lpa_application_proof_name(proof), "relies_on", lpa_application_proof_text(proof)));
+    }
     const char *label = job->confirmation.label;
     if (object != NULL && unit->result == LPA_RESULT_PASS && label[0] != '\0') {
         (void)json_object_set_new(object, "label", json_string(label));
@@ -137,6 +145,10 @@ static void print_unit(const struct prov_line *line, const struct prov_site *sit
         printf("%-22s  %-16s  %-16s  %s%s%-7s%s  %6.1f s\n", site->url, chip, eui,
             colour_of(line, unit->result), line->colour ? " " : "", lpa_result_name(unit->result),
             line->colour ? "\033[0m" : "", (double)duration_us / 1e6);
+    }
+    const char *relies_on = lpa_application_proof_text(lpa_job_application(&job->lot, &job->exam));
+    if (unit->result == LPA_RESULT_PASS && relies_on != NULL) {
+        printf("    %s\n", relies_on);
     }
     if (unit->result != LPA_RESULT_PASS) {
         printf("    at %s: %s\n    next: %s\n", lpa_step_name(job->failure.step),

@@ -413,9 +413,10 @@ static int run_stage(const struct cli_program *program, int argc, char **argv, e
     struct base_err err = { 0 };
     struct prov_line *line = calloc(1, sizeof(*line));
     enum base_status status =
-        line == NULL ? base_err_set(&err, BASE_E_NOMEM, "", 0, "no memory")
-                     : prov_parse(argc, argv, "lot image image-key probe batch self-test dry-run",
-                           0, &args, &err);
+        line == NULL
+            ? base_err_set(&err, BASE_E_NOMEM, "", 0, "no memory")
+            : prov_parse(argc, argv,
+                  "lot image image-key application probe batch self-test dry-run", 0, &args, &err);
     if (status == BASE_OK) {
         args.batch = args.batch || args.dry_run;
         status = check_args(&args, &err);

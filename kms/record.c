@@ -14,6 +14,8 @@ struct record {
     char lifecycle[16];
     uint8_t chip_id[8];
     uint8_t image_sha256[32];
+    bool has_application;
+    uint8_t application_sha256[32];
     uint8_t key_sha256[32];
     uint8_t toc2_sha256[32];
     uint8_t secure_hash[KMS_SECURE_HASH_SIZE];
@@ -65,15 +67,20 @@ static enum base_status read_digests(
         status =
             base_json_get_hex(object, members[i].name, members[i].length, members[i].data, err);
     }
+    record->has_application = base_json_has(object, "application_sha256");
+    if (status == BASE_OK && record->has_application) {
+        status = base_json_get_hex(object, "application_sha256", sizeof(record->application_sha256),
+            record->application_sha256, err);
+    }
     return status;
 }
 
 static enum base_status read_record(
     const char *text, size_t length, struct record *ret_record, struct base_err *err)
 {
-    static const char *const names[] = { "v", "lot", "chip", "image_sha256", "key_sha256",
-        "toc2_sha256", "secure_hash", "restrict", "lifecycle", "permit", "station", "tester",
-        "at_us" };
+    static const char *const names[] = { "v", "lot", "chip", "image_sha256", "application_sha256",
+        "key_sha256", "toc2_sha256", "secure_hash", "restrict", "lifecycle", "permit", "station",
+        "tester", "at_us" };
     const size_t title = sizeof(TITLE) - 1;
     json_t *parsed = NULL;
     int64_t version = 0;
@@ -120,6 +127,16 @@ static enum base_status open_record(
     return status;
 }
 
+/* What the lot names was on the board before its last fuse; nobody can look afterwards. */
+static bool has_the_application(const struct kms_lot *lot, const struct record *record)
+{
+    if (!kms_lot_has_application(lot)) {
+        return !record->has_application;
+    }
+    return record->has_application && memcmp(record->application_sha256, lot->application_sha256,
+                                          sizeof(record->application_sha256)) == 0;
+}
+
 static const char *disagreement(
     const struct kms_call *call, const struct kms_asking *asking, const struct record *record)
 {
@@ -139,6 +156,9 @@ static const char *disagreement(
     }
     if (memcmp(record->image_sha256, lot->image_sha256, sizeof(record->image_sha256)) != 0) {
         return "image";
+    }
+    if (!has_the_application(lot, record)) {
+        return "application";
     }
     if (memcmp(record->key_sha256, lot->key_sha256, sizeof(record->key_sha256)) != 0) {
         return "image key";

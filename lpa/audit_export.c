@@ -86,6 +86,7 @@ static const struct column columns[] = {
     COLUMN("probe_firmware", probe_firmware),
     COLUMN("permit_id", permit_id),
     COLUMN("record_sha256", record_sha256),
+    COLUMN("application_sha256", application_sha256),
 #undef COLUMN
 };
 

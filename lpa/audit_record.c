@@ -120,6 +120,7 @@ static void member_eui(struct writer *w, const char *member, const uint8_t *eui)
 static void write_device(struct writer *w, const struct lpa_event *event)
 {
     group(w, "device");
+    member_hash(w, "application_sha256", event->application_sha256);
     member_hash(w, "bootloader_sha256", event->image_sha256);
     member_count(w, "bootloader_version", event->bootloader_version);
     member_eui(w, "chip_id", event->chip_id);

@@ -50,6 +50,7 @@ enum base_status lpa_audit_record_format(const struct lpa_audit_frame *frame,
     X(actor_id, "actor.id_hmac")                                                                   \
     X(actor_kind, "actor.kind")                                                                    \
     X(boot, "boot")                                                                                \
+    X(application_sha256, "device.application_sha256")                                             \
     X(image_sha256, "device.bootloader_sha256")                                                    \
     X(bootloader_version, "device.bootloader_version")                                             \
     X(chip_id, "device.chip_id")                                                                   \

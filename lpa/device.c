@@ -166,16 +166,30 @@ static enum base_status read_vault(
 
 /* A chip that is blank or holds something else mostly shows it in its first row, which saves
  * reading the rest. */
-static enum base_status begins_alike(
-    struct lpa_device *device, bool *ret_alike, struct base_err *err)
+static enum base_status begins_alike(struct lpa_device *device, uint32_t address,
+    const struct base_buf *bytes, bool *ret_alike, struct base_err *err)
 {
     uint8_t row[PRG_PSOC6_ROW_SIZE];
-    size_t length = device->image->bytes.length;
-    length = length < sizeof(row) ? length : sizeof(row);
-    enum base_status status =
-        prg_psoc6_read(device->chip, PROTO_IMAGE_ADDRESS, (uint32_t)length, row, err);
+    size_t length = bytes->length < sizeof(row) ? bytes->length : sizeof(row);
+    enum base_status status = prg_psoc6_read(device->chip, address, (uint32_t)length, row, err);
     if (status == BASE_OK) {
-        *ret_alike = memcmp(row, device->image->bytes.data, length) == 0;
+        *ret_alike = memcmp(row, bytes->data, length) == 0;
+    }
+    return status;
+}
+
+enum base_status lpa_device_compare(struct lpa_device *device, uint32_t address,
+    const struct base_buf *bytes, const uint8_t sha256[32], bool *ret_equal, struct base_err *err)
+{
+    uint8_t digest[32];
+    bool equal = false;
+    enum base_status status = begins_alike(device, address, bytes, &equal, err);
+    if (status == BASE_OK && equal) {
+        status = prg_psoc6_digest(device->chip, address, (uint32_t)bytes->length, digest, err);
+        equal = status == BASE_OK && memcmp(digest, sha256, sizeof(digest)) == 0;
+    }
+    if (status == BASE_OK) {
+        *ret_equal = equal;
     }
     return status;
 }
@@ -183,26 +197,18 @@ static enum base_status begins_alike(
 static enum base_status compare_image(
     struct lpa_device *device, bool *ret_equal, struct base_err *err)
 {
-    uint8_t digest[32];
+    const struct lpa_image *image = device->image;
     enum prg_psoc6_toc2 toc2 = PRG_PSOC6_TOC2_BLANK;
-    bool alike = false;
-    enum base_status status = begins_alike(device, &alike, err);
-    if (status != BASE_OK) {
-        return status;
-    }
-    if (!alike) {
-        *ret_equal = false;
-        return BASE_OK;
-    }
-    status = prg_psoc6_digest(
-        device->chip, PROTO_IMAGE_ADDRESS, (uint32_t)device->image->bytes.length, digest, err);
-    if (status == BASE_OK) {
+    bool equal = false;
+    enum base_status status =
+        lpa_device_compare(device, PROTO_IMAGE_ADDRESS, &image->bytes, image->sha256, &equal, err);
+    if (status == BASE_OK && equal) {
         status = prg_psoc6_read_toc2(device->chip, &toc2, err);
+        /* Where boards are restricted the table of contents is the rehearsal's affair. */
+        equal = toc2 == PRG_PSOC6_TOC2_OURS || image->restricts;
     }
     if (status == BASE_OK) {
-        /* Where boards are restricted the table of contents is the rehearsal's affair. */
-        *ret_equal = memcmp(digest, device->image->sha256, sizeof(digest)) == 0 &&
-                     (toc2 == PRG_PSOC6_TOC2_OURS || device->image->restricts);
+        *ret_equal = equal;
     }
     return status;
 }
@@ -221,6 +227,9 @@ static enum base_status examine_open(
     exam.lifecycle = lifecycle_of(&info);
     if (info.family == PRG_PSOC6_BLE2) {
         status = compare_image(device, &exam.image_equal, err);
+        if (status == BASE_OK && device->image->have_application) {
+            status = lpa_device_compare_application(device, &exam.application_equal, err);
+        }
         if (status == BASE_OK) {
             status = read_vault(device, &exam.vault_written, err);
         }
@@ -512,6 +521,8 @@ const struct lpa_device_ops lpa_device_job_ops = {
     .examine = op_examine,
     .program = op_program,
     .verify = op_verify,
+    .program_application = lpa_device_program_application,
+    .verify_application = lpa_device_verify_application,
     .boot = op_boot,
     .hello = op_hello,
     .statement = op_statement,

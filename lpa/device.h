@@ -8,12 +8,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "device-fw/protocol/image.h"
+#include "lpa/application.h"
 #include "lpa/job.h"
 #include "programmer/image.h"
 #include "programmer/link.h"
 #include "programmer/psoc6_secure.h"
 
-/** The device image of a lot, from a file. */
+/** The device image of a lot, and the application that goes with it, from files. */
 struct lpa_image {
     struct base_buf bytes;
     struct proto_image view; /**< borrows bytes */
@@ -23,6 +24,8 @@ struct lpa_image {
     bool have_key;                                  /**< the target below is there */
     struct prg_psoc6_target target; /**< where boards shall end that are restricted */
     bool restricts;                 /**< the lot restricts its boards */
+    bool have_application;          /**< the next one is there */
+    struct lpa_application application;
 };
 
 /** BASE_E_CORRUPT: not a whole device image; BASE_E_VERIFY code "image_unbound": not sealed for an
@@ -36,6 +39,12 @@ void lpa_image_done(struct lpa_image *image);
  * prg_psoc6_target_make(); BASE_E_NOTFOUND, BASE_E_IO. */
 BASE_MUST_CHECK
 enum base_status lpa_image_load_key(
+    const char *path, struct lpa_image *image, struct base_err *err);
+
+/** Take the application, which must be signed for the key in the image's binding block; as
+ * lpa_application_load(). */
+BASE_MUST_CHECK
+enum base_status lpa_image_load_application(
     const char *path, struct lpa_image *image, struct base_err *err);
 
 /** What permit and lot are compared with. */

@@ -87,6 +87,8 @@ void lpa_image_done(struct lpa_image *image)
     if (image != NULL) {
         base_buf_done(&image->bytes);
         prg_image_done(&image->program);
+        lpa_application_done(&image->application);
+        image->have_application = false;
     }
 }
 
@@ -105,10 +107,25 @@ enum base_status lpa_image_load_key(const char *path, struct lpa_image *image, s
     return status;
 }
 
+enum base_status lpa_image_load_application(
+    const char *path, struct lpa_image *image, struct base_err *err)
+{
+    enum base_status status =
+        lpa_application_load(path, image->view.binding.application_key, &image->application, err);
+    image->have_application = status == BASE_OK;
+    return status;
+}
+
 void lpa_image_local(const struct lpa_image *image, struct lpa_local *ret_local)
 {
     memset(ret_local, 0, sizeof(*ret_local));
     memcpy(ret_local->image_sha256, image->sha256, sizeof(ret_local->image_sha256));
+    ret_local->have_application = image->have_application;
+    if (image->have_application) {
+        memcpy(ret_local->application_sha256, image->application.sha256,
+            sizeof(ret_local->application_sha256));
+        ret_local->application_version = image->application.version;
+    }
     ret_local->have_key = image->have_key;
     if (image->have_key) {
         memcpy(ret_local->key_sha256, image->target.key_sha256, sizeof(ret_local->key_sha256));

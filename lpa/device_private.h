@@ -33,6 +33,20 @@ enum base_status lpa_device_command(struct lpa_device *device, uint32_t number,
 BASE_MUST_CHECK
 enum base_status lpa_device_must_acquire(struct lpa_device *device, struct base_err *err);
 
+/** Does the chip hold these bytes? Their beginning is compared first, then their digest. */
+BASE_MUST_CHECK
+enum base_status lpa_device_compare(struct lpa_device *device, uint32_t address,
+    const struct base_buf *bytes, const uint8_t sha256[32], bool *ret_equal, struct base_err *err);
+
+/* Of lpa/device_application.c. */
+BASE_MUST_CHECK
+enum base_status lpa_device_compare_application(
+    struct lpa_device *device, bool *ret_equal, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_device_program_application(void *user, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_device_verify_application(void *user, bool *ret_equal, struct base_err *err);
+
 /* Of lpa/device_secure.c, for lpa_device_job_ops. */
 BASE_MUST_CHECK
 enum base_status lpa_device_plan(void *user, struct lpa_plan *ret_plan, struct base_err *err);

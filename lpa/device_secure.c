@@ -156,6 +156,11 @@ static enum base_status read_record(
         status = prg_psoc6_digest(device->chip, PROTO_IMAGE_ADDRESS,
             (uint32_t)device->image->bytes.length, record->image_sha256, err);
     }
+    record->has_application = device->image->have_application;
+    if (status == BASE_OK && record->has_application) {
+        status = prg_psoc6_digest(device->chip, PROTO_APPLICATION_ADDRESS,
+            (uint32_t)device->image->application.bytes.length, record->application_sha256, err);
+    }
     if (status == BASE_OK) {
         status = prg_psoc6_read(device->chip, PSOC6_SFLASH_KEY, sizeof(key), key, err);
     }
@@ -177,13 +182,17 @@ static enum base_status read_record(
 
 /* Word for word what the target says, though the programmer compared it before: this is what other
  * people will believe. */
-static const char *record_fault(
-    const struct auth_record *record, const struct prg_psoc6_target *target)
+static const char *record_fault(const struct auth_record *record, const struct lpa_image *image)
 {
+    const struct prg_psoc6_target *target = &image->target;
     uint8_t toc2[BASE_SHA256_BYTES];
     base_sha256(target->toc2, sizeof(target->toc2), toc2);
     if (memcmp(record->image_sha256, target->image_sha256, sizeof(record->image_sha256)) != 0) {
         return "image";
+    }
+    if (image->have_application &&
+        memcmp(record->application_sha256, image->application.sha256, BASE_SHA256_BYTES) != 0) {
+        return "application";
     }
     if (memcmp(record->key_sha256, target->key_sha256, sizeof(record->key_sha256)) != 0) {
         return "image key";
@@ -213,7 +222,7 @@ enum base_status lpa_device_check_restricted(
     if (status != BASE_OK) {
         return lpa_device_at_site(device, &cause, err);
     }
-    const char *fault = record_fault(&record, &device->image->target);
+    const char *fault = record_fault(&record, device->image);
     if (fault != NULL) {
         return base_err_set(err, BASE_E_VERIFY, "device", 0,
             "the %s read back before the last fuse is not what was to be written", fault);

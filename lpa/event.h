@@ -75,18 +75,19 @@ struct lpa_event {
     const char *site;   /**< probe URL */
     const struct lpa_probe *probe;
     const char *lifecycle;
-    const char *trust;                /**< "tofu", "manifest", "attested" */
-    const char *grant_id;             /**< 32 hex digits */
-    const char *permit_id;            /**< what allows an irreversible act */
-    const uint8_t *chip_id;           /**< 8 bytes */
-    const uint8_t *dev_eui;           /**< 8 bytes */
-    const uint8_t *join_eui;          /**< 8 bytes */
-    const uint8_t *public_key_sha256; /**< 32 bytes */
-    const uint8_t *image_sha256;      /**< 32 bytes: bootloader as the device states it */
-    const uint8_t *statement_sha256;  /**< 32 bytes: what a grant is asked for */
-    const uint8_t *envelope_sha256;   /**< 32 bytes */
-    const uint8_t *receipt_sha256;    /**< 32 bytes */
-    const uint8_t *record_sha256;     /**< 32 bytes: signed record, as registered */
+    const char *trust;                 /**< "tofu", "manifest", "attested" */
+    const char *grant_id;              /**< 32 hex digits */
+    const char *permit_id;             /**< what allows an irreversible act */
+    const uint8_t *chip_id;            /**< 8 bytes */
+    const uint8_t *dev_eui;            /**< 8 bytes */
+    const uint8_t *join_eui;           /**< 8 bytes */
+    const uint8_t *public_key_sha256;  /**< 32 bytes */
+    const uint8_t *image_sha256;       /**< 32 bytes: bootloader as the device states it */
+    const uint8_t *application_sha256; /**< 32 bytes: application image, as the lot names it */
+    const uint8_t *statement_sha256;   /**< 32 bytes: what a grant is asked for */
+    const uint8_t *envelope_sha256;    /**< 32 bytes */
+    const uint8_t *receipt_sha256;     /**< 32 bytes */
+    const uint8_t *record_sha256;      /**< 32 bytes: signed record, as registered */
     uint32_t bootloader_version;
     uint32_t key_version; /**< 0 = none */
 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest legal way (old bootloader, receipt, program, restrict, rework, lock) takes 24 rows.
+/* The longest legal way (old bootloader, receipt, program, restrict, rework, lock) takes 26 rows.
  */
 #define STEPS_MAX 32U
 
@@ -89,6 +89,43 @@ static enum base_status admit_policies(const struct auth_lot *lot, struct base_e
     return BASE_OK;
 }
 
+static void version_text(uint32_t version, char ret_text[16])
+{
+    (void)snprintf(
+        ret_text, 16, "%u.%u.%u", version >> 24, version >> 16 & 0xFFU, version & 0xFFFFU);
+}
+
+static enum base_status admit_application(
+    const struct auth_lot *lot, const struct lpa_local *local, struct base_err *err)
+{
+    char wanted[16];
+    char got[16];
+    if (!lot->has_application && !local->have_application) {
+        return BASE_OK;
+    }
+    if (!lot->has_application) {
+        return lpa_job_refuse(err, BASE_E_ARG, "application_unwanted",
+            "lot %s names no application, so none is programmed; leave --application out, or use "
+            "the lot that was made with it",
+            lot->id);
+    }
+    version_text(lot->application_version, wanted);
+    if (!local->have_application) {
+        return lpa_job_refuse(err, BASE_E_ARG, "application_missing",
+            "lot %s names an application, version %s: give its file with --application", lot->id,
+            wanted);
+    }
+    version_text(local->application_version, got);
+    if (local->application_version < lot->application_version) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "application_old",
+            "lot %s is for application version %s, but the file's is the older %s; give the lot's "
+            "own",
+            lot->id, wanted, got);
+    }
+    return differs(lot, "application_differs", "application with SHA-256", lot->application_sha256,
+        local->application_sha256, sizeof(lot->application_sha256), err);
+}
+
 enum base_status lpa_job_admit(
     const struct auth_lot *lot, const struct lpa_local *local, struct base_err *err)
 {
@@ -100,6 +137,9 @@ enum base_status lpa_job_admit(
     if (status == BASE_OK) {
         status = differs(lot, "image_differs", "image with SHA-256", lot->image_sha256,
             local->image_sha256, sizeof(lot->image_sha256), err);
+    }
+    if (status == BASE_OK) {
+        status = admit_application(lot, local, err);
     }
     if (status != BASE_OK || lot->restrict_policy != AUTH_RESTRICT_SECURE) {
         return status;

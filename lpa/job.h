@@ -29,8 +29,9 @@ struct lpa_exam {
     uint8_t chip_id[PROTO_CHIP_ID_SIZE];
     uint32_t silicon_id;
     enum proto_lifecycle lifecycle;
-    bool image_equal;   /**< digest on the chip equals the lot's image */
-    bool vault_written; /**< at least one of the two vault homes is not erased */
+    bool image_equal;       /**< digest on the chip equals the lot's image */
+    bool application_equal; /**< the same of its application; false where it cannot be seen */
+    bool vault_written;     /**< at least one of the two vault homes is not erased */
     struct lpa_probe probe;
     bool closed; /**< seen through the mailbox: the port gives nothing else */
 };
@@ -56,6 +57,9 @@ struct lpa_device_ops {
     enum base_status (*program)(void *user, struct base_err *err);
     /** Compute the image's digest on the chip and compare. */
     enum base_status (*verify)(void *user, bool *ret_equal, struct base_err *err);
+    /** As program and verify, for the application's rows. */
+    enum base_status (*program_application)(void *user, struct base_err *err);
+    enum base_status (*verify_application)(void *user, bool *ret_equal, struct base_err *err);
     /** Reset and wait for the bootloader's mailbox; TIMEOUT when it does not answer. */
     enum base_status (*boot)(void *user, struct base_err *err);
     enum base_status (*hello)(void *user, struct proto_hello *ret_hello, struct base_err *err);
@@ -232,14 +236,37 @@ struct lpa_job {
  *         BASE_E_UNSUPPORTED  the lot wants a lock or a chip that this version cannot do, or an
  *                             impossible combination; code "lot_lock", "lot_trust", "lot_chip"
  *         BASE_E_VERIFY       a file is not the lot's; code "image_differs", "key_differs",
- *                             "hash_differs"
- *         BASE_E_ARG          the lot restricts and the image's public key was not given; code
- *                             "key_missing"
+ *                             "hash_differs", "application_old", "application_differs"
+ *         BASE_E_ARG          a file that the lot needs was not given, or one that it does not
+ *                             name was; code "key_missing", "application_missing",
+ *                             "application_unwanted"
  *         BASE_E_DENIED       the lot is closed; code "lot_closed"
  */
 BASE_MUST_CHECK
 enum base_status lpa_job_admit(
     const struct auth_lot *lot, const struct lpa_local *local, struct base_err *err);
+
+/** How sure a station may be that a board holds its lot's application. */
+enum lpa_application_proof {
+    LPA_APPLICATION_NONE = 0, /**< the lot names none */
+    LPA_APPLICATION_READ = 1, /**< the digest of the board's flash is right */
+    /** Its port is closed. What was read before that stands in the personaliser's signed record,
+     * without which the KMS would grant nothing. */
+    LPA_APPLICATION_RECORDED = 2,
+    /** Its port is closed, and no record tells: the board's bootloader verifies what it starts. */
+    LPA_APPLICATION_TRUSTED = 3,
+    LPA_APPLICATION_DUE = 4, /**< it does not, and is to be programmed */
+};
+
+/** @p exam as the board was seen last. */
+enum lpa_application_proof lpa_job_application(
+    const struct auth_lot *lot, const struct lpa_exam *exam);
+
+/** "read", "recorded", "trusted", "due"; NULL for NONE. */
+const char *lpa_application_proof_name(enum lpa_application_proof proof);
+
+/** What RECORDED and TRUSTED rely on, in a sentence; NULL for the others. */
+const char *lpa_application_proof_text(enum lpa_application_proof proof);
 
 /** The acts that boards of the lot need at this stage; 0: no permit. */
 uint32_t lpa_job_acts(const struct auth_lot *lot, enum lpa_stage stage);

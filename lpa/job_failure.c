@@ -120,6 +120,7 @@ static const struct by_code codes[] = {
                                           "bind, and use the lot made for it." } },
     { "image_unknown", { ERROR_FOREVER, "Use the image that the lot names." } },
     { "image_differs", { ERROR_FOREVER, "Use the image that the lot names." } },
+    { "application_differs", { ERROR_FOREVER, "Use the application that the lot names." } },
     { "lab_refused", { ERROR_FOREVER, "Use a production image: this lot takes no lab build." } },
     { "intent_missing", { ERROR_FOREVER, "Stop, and run lpa-audit verify on this station." } },
     { "inconsistent", { ERROR_FOREVER, "Stop, and run lpa-audit verify on this station." } },

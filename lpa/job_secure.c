@@ -84,6 +84,7 @@ static struct lpa_event secure_event(const struct lpa_job *job, enum lpa_event_i
     struct lpa_event event = lpa_job_event(job, id);
     event.permit_id = job->unit.permit_id;
     event.image_sha256 = job->lot.image_sha256;
+    event.application_sha256 = job->lot.has_application ? job->lot.application_sha256 : NULL;
     return event;
 }
 

@@ -103,7 +103,7 @@ static bool port_is_open(const struct lpa_job *job)
 static bool due_boot(const struct lpa_job *job)
 {
     bool old_to_ask = !job->exam.image_equal && job->exam.vault_written && !job->asked_old;
-    bool ready = job->exam.image_equal && !port_is_open(job);
+    bool ready = job->exam.image_equal && !port_is_open(job) && !lpa_due_application(job);
     return !job->have_hello && (ready || old_to_ask);
 }
 
@@ -412,6 +412,8 @@ static enum base_status check_finish(struct lpa_job *job, struct base_err *err)
     }
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_UNIT_RESULT);
     event.result = "ok";
+    event.application_sha256 = job->lot.has_application ? job->lot.application_sha256 : NULL;
+    event.text = lpa_application_proof_text(lpa_job_application(&job->lot, &job->exam));
     if (provision) {
         event.dev_eui = job->unit.dev_eui;
         event.grant_id = job->unit.grant_id;
@@ -432,6 +434,7 @@ const struct lpa_step lpa_job_steps[] = {
     { LPA_STEP_CONFIRM, lpa_due_confirm, NULL, lpa_do_confirm, lpa_check_confirm },
     { LPA_STEP_ADMIT, due_admit, NULL, do_admit, check_admit },
     { LPA_STEP_PROGRAM, due_program, NULL, do_program, check_program },
+    { LPA_STEP_APPLICATION, lpa_due_application, NULL, lpa_do_application, lpa_check_application },
     { LPA_STEP_REHEARSE, lpa_due_rehearse, NULL, lpa_do_rehearse, lpa_check_rehearse },
     { LPA_STEP_RESTRICT, lpa_due_restrict, NULL, lpa_do_restrict, lpa_check_restrict },
     { LPA_STEP_SEAL, lpa_due_seal, NULL, lpa_do_seal, lpa_check_seal },

@@ -78,6 +78,13 @@ BASE_MUST_CHECK
 enum base_status lpa_job_settle_wipe(
     const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err);
 
+/* Row of lpa/job_application.c. */
+bool lpa_due_application(const struct lpa_job *job);
+BASE_MUST_CHECK
+enum base_status lpa_do_application(struct lpa_job *job, struct base_err *err);
+BASE_MUST_CHECK
+enum base_status lpa_check_application(struct lpa_job *job, struct base_err *err);
+
 /* Rows of lpa/job_secure.c. */
 bool lpa_due_rehearse(const struct lpa_job *job);
 BASE_MUST_CHECK

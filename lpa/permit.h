@@ -18,6 +18,9 @@ struct lpa_local {
     bool have_key;                             /**< the image's public key was given */
     uint8_t key_sha256[32];                    /**< of the key object */
     uint8_t secure_hash[PRG_SECURE_HASH_SIZE]; /**< as the ROM will compute it */
+    bool have_application;                     /**< an application image was given */
+    uint8_t application_sha256[32];
+    uint32_t application_version; /**< major << 24 | minor << 16 | revision */
 };
 
 /** A permit that was verified, and can be handed to the programmer. */

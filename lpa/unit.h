@@ -71,7 +71,8 @@ enum lpa_step_id {
     LPA_STEP_PROVE = 16,  /**< the locked port, from outside */
     LPA_STEP_REPORT = 17, /**< the lock answer to the KMS */
     LPA_STEP_SELF_TEST = 18,
-    LPA_STEP_WIPE = 20, /**< a scrapped board loses its keys; 19 is taken */
+    LPA_STEP_APPLICATION = 19, /**< the CM4's image */
+    LPA_STEP_WIPE = 20,        /**< a scrapped board loses its keys */
 };
 
 /** How far the lock of a unit is known to be. Values are stored: append only. */

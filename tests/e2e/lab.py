@@ -150,19 +150,7 @@ class Lab:
         self.run(program("lpa-image"), "bind", bootloader(), self.image, "--authority", self.path("authority.pem"),
                  "--lab", check=EXIT_OK)
 
-    def sign_application(self):
-        """Off the line: the demonstration application as the bootloader wants it; the public key's path."""
-        key, public = self.path("application-signing.pem"), self.path("application-public.pem")
-        self.application = self.path("application.bin")
-        self.run("openssl", "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key,
-                 check=EXIT_OK)
-        self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public, check=EXIT_OK)
-        self.run(program("lpa-image"), "app-sign", os.path.join(BUILD, "device-fw", "app-demo.bin"), "--key", key,
-                 "--version", "1.0.0", "--out", self.application, check=EXIT_OK)
-        os.unlink(key)
-        return public
-
-    def sign_image(self, application_key=None):
+    def sign_image(self):
         """Off the line: a production image with its signature, and the key as the boot ROM wants it."""
         key, public, bound = self.path("image-signing.pem"), self.path("image-public.pem"), self.path("bound.bin")
         self.signed_image, self.image_key = self.path("signed.bin"), self.path("image.key")
@@ -170,17 +158,38 @@ class Lab:
                  check=EXIT_OK)
         self.run("openssl", "pkey", "-in", key, "-pubout", "-out", public, check=EXIT_OK)
         image = program("lpa-image")
-        more = ("--application-key", application_key) if application_key else ()
-        self.run(image, "bind", bootloader(), bound, "--authority", self.path("authority.pem"), *more, check=EXIT_OK)
+        self.sign_application()
+        self.run(image, "bind", bootloader(), bound, "--authority", self.path("authority.pem"), "--application-key",
+                 self.application_key, check=EXIT_OK)
         self.run(image, "sign", "--key", key, "--out", self.signed_image, bound, check=EXIT_OK)
         self.run(image, "key", "--public", public, "--out", self.image_key, check=EXIT_OK)
         self.secure_hash = self.run(image, "secure-hash", "--image-key", self.image_key, check=EXIT_OK).out.split()[0]
         os.unlink(key)
 
-    def add_attested_lot(self, lot, lock="aps", extra=(), **kw):
+    def sign_application(self, name="application", version="1.0.0", key=None):
+        """Off the line: the demonstration application, signed; the key stays for tests that sign another one."""
+        self.application_signer, self.application_key = self.path("application-signing.pem"), self.path("application.pem")
+        if not os.path.exists(self.application_signer):
+            self.new_p256_key(self.application_signer)
+            self.run("openssl", "pkey", "-in", self.application_signer, "-pubout", "-out", self.application_key,
+                     check=EXIT_OK)
+        path = self.path(name + ".app")
+        self.run(program("lpa-image"), "app-sign", os.path.join(BUILD, "device-fw", "app-demo.bin"), "--key",
+                 key or self.application_signer, "--version", version, "--out", path, check=EXIT_OK)
+        if name == "application":
+            self.application = path
+        return path
+
+    def new_p256_key(self, path):
+        self.run("openssl", "genpkey", "-quiet", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path,
+                 check=EXIT_OK)
+        os.chmod(path, 0o600)
+
+    def add_attested_lot(self, lot, lock="aps", extra=(), application=True, **kw):
+        named = ("--application", self.application) if application else ()
         return self.add_lot(lot, trust="attested", image=self.signed_image, **kw, extra=(
             "--image-key", self.image_key, "--secure-hash", self.secure_hash, "--restrict", "secure", "--lock", lock,
-            *extra))
+            *named, *extra))
 
     def add_permit(self, lot, acts, chip=None):
         """The permit's id."""

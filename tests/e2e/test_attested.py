@@ -38,7 +38,8 @@ class Line:
         self.petra, self.alice = lab.add_tester("petra", role="personaliser"), lab.add_tester("alice")
         lab.login(self.room, self.petra)
         lab.login(self.line, self.alice)
-        self.files = ("--image-key", lab.image_key)
+        self.key = ("--image-key", lab.image_key)
+        self.files = (*self.key, "--application", lab.application)
         self.number = 0
 
     def board(self, *options):
@@ -80,7 +81,7 @@ class Line:
         key[100] ^= 1
         with open(other, "wb") as file:
             file.write(key)
-        for extra in (("--image-key", other), ()):
+        for extra in (("--image-key", other, *self.files[2:]), self.files[2:]):
             result = self.lab.provision(self.room, "ATT", [NOWHERE], verb="personalise", image=self.lab.signed_image,
                                         check=None, extra=extra)
             expect(result.code in (EXIT_VERIFY, EXIT_USAGE), f"another key, and none: {result}")
@@ -98,7 +99,7 @@ class Line:
         board.off()
         expect((tree(self.room), fuses(board.file)) == before, "nothing changed")
         expect(plan["type"] == "plan" and plan["chip_id"] == board.uid, f"a plan for this board: {plan}")
-        expect(plan["steps"] == "program, rehearse, restrict, seal, identify, register", f"steps: {plan}")
+        expect(plan["steps"] == "program, application, rehearse, restrict, seal, identify, register", f"steps: {plan}")
         names = plan["fuses"]
         expect(len(names) == plan["fuse_bits"] == len(set(names)) > 60, f"each bit has a name of its own: {plan}")
         expect(names[-1] == "LIFECYCLE.SECURE", f"the last bit is the life cycle: {names[-3:]}")

@@ -45,7 +45,7 @@ class AttestedLine(Line):
     def args(self, url, stage=None):
         stage = stage or self.stage
         return self.lab.provision_args(self.stations[stage], LOT, [url], verb=stage, image=self.lab.signed_image,
-                                       extra=("--image-key", self.lab.image_key))
+                                       extra=("--image-key", self.lab.image_key, "--application", self.lab.application))
 
     def board(self, *options):
         """A board as the pass expects it: blank, or personalised without a fault."""

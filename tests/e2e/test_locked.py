@@ -11,7 +11,6 @@ import sys
 from lab import (EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_USAGE, EXIT_VERIFY, expect, program, run_cases, units_of)
 from field import (ALREADY, DEVICE, ENVELOPE_SIZE, LORA, NONCE_AT, OK, RECEIPT_SIZE, SVC_NO_KEYS, Dark, FieldBoard)
 
-APPLICATION_ADDRESS = "0x10010000"
 NO_RECORD, WRONG_NONCE = DEVICE | 18, DEVICE | 11  # lpa-envelope(5)
 VAULT_STATE_AT, IDENTITY_AT = 145, 64
 # Around each flash operation: erase and write, in both homes. The four kinds of garbage are sim/chip_test.h's.
@@ -28,7 +27,7 @@ class Line:
     def __init__(self, lab):
         self.lab = lab
         lab.setup_kms()
-        lab.sign_image(lab.sign_application())
+        lab.sign_image()
         lab.add_attested_lot("ATT", target=40, allowance=60)
         lab.serve_kms()
         self.room = lab.add_station("room", role="personalise")
@@ -50,11 +49,10 @@ class Line:
         """Programmed, personalised, provisioned and locked by the real station, then out in the field."""
         self.number += 1
         board = self.lab.board(self.number, "--kitprog3")
-        self.lab.run(program("lpa-probe"), "program", self.lab.application, "--base", APPLICATION_ADDRESS, "-p",
-                     board.url, check=EXIT_OK)
         for station, verb in ((self.room, "personalise"), (self.line, "run")):
             unit = units_of(self.lab.provision(station, "ATT", [board], verb=verb, image=self.lab.signed_image,
-                                               extra=("--image-key", self.lab.image_key)))[0]
+                                               extra=("--image-key", self.lab.image_key, "--application",
+                                                      self.lab.application)))[0]
         expect(unit["state"] == "locked", f"locked: {unit}")
         board.off()
         field = FieldBoard(board)

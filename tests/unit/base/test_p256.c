@@ -159,6 +159,30 @@ static void public_text_round_trips(void **state)
     base_p256_free(key);
 }
 
+static void signatures_are_verified(void **state)
+{
+    (void)state;
+    struct base_p256 *key = key_of(i_hex);
+    uint8_t point[65];
+    uint8_t digest[32] = { 7 };
+    uint8_t signature[BASE_P256_SIGNATURE_MAX];
+    size_t length = 0;
+    base_p256_public(key, point);
+    assert_int_equal(base_p256_sign(key, digest, signature, &length, NULL), BASE_OK);
+    assert_int_equal(base_p256_verify(point, digest, signature, length, NULL), BASE_OK);
+    for (size_t i = 0; i < length; i++) {
+        signature[i] ^= 1;
+        assert_int_equal(base_p256_verify(point, digest, signature, length, NULL), BASE_E_VERIFY);
+        signature[i] ^= 1;
+        assert_int_equal(base_p256_verify(point, digest, signature, i, NULL), BASE_E_VERIFY);
+    }
+    digest[31] ^= 1;
+    assert_int_equal(base_p256_verify(point, digest, signature, length, NULL), BASE_E_VERIFY);
+    point[64] ^= 1;
+    assert_int_equal(base_p256_verify(point, digest, signature, length, NULL), BASE_E_VERIFY);
+    base_p256_free(key);
+}
+
 static void generated_keys_differ(void **state)
 {
     (void)state;
@@ -184,6 +208,7 @@ int main(void)
         cmocka_unit_test(ecdh_known_answer),
         cmocka_unit_test(files_round_trip),
         cmocka_unit_test(public_text_round_trips),
+        cmocka_unit_test(signatures_are_verified),
         cmocka_unit_test(generated_keys_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

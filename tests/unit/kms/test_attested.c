@@ -43,6 +43,7 @@ static void add_lot(struct fixture *f, const char *id, unsigned n)
     lot.min_protocol = 1;
     memset(lot.key_sha256, 0x22, sizeof(lot.key_sha256));
     memset(lot.secure_hash, 0x33, sizeof(lot.secure_hash));
+    memset(lot.application_sha256, 0x55, sizeof(lot.application_sha256));
     lab_add_lot(&f->lab, &lot);
 }
 
@@ -68,6 +69,8 @@ static int set_up(void **state)
     };
     memcpy(f->record.chip_id, f->device.statement.chip_id, 8);
     memset(f->record.image_sha256, 0x11, 32);
+    f->record.has_application = true;
+    memset(f->record.application_sha256, 0x55, 32);
     memset(f->record.key_sha256, 0x22, 32);
     memset(f->record.toc2_sha256, 0x44, 32);
     memset(f->record.secure_hash, 0x33, sizeof(f->record.secure_hash));
@@ -186,9 +189,10 @@ static void test_record_disagrees(void **state)
 {
     struct fixture *f = *state;
     const struct auth_record good = f->record;
-    uint8_t *const places[] = { f->record.chip_id, f->record.image_sha256, f->record.key_sha256,
-        f->record.secure_hash, f->record.restrictions, f->record.restrictions + 1,
-        f->record.restrictions + 2, f->record.restrictions + 3 };
+    uint8_t *const places[] = { f->record.chip_id, f->record.image_sha256,
+        f->record.application_sha256, f->record.key_sha256, f->record.secure_hash,
+        f->record.restrictions, f->record.restrictions + 1, f->record.restrictions + 2,
+        f->record.restrictions + 3 };
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             *places[i] ^= (uint8_t)(1U << bit);
@@ -196,6 +200,9 @@ static void test_record_disagrees(void **state)
             f->record = good;
         }
     }
+    f->record.has_application = false;
+    sign_and_hand_in(f, 422, "record_bad");
+    f->record = good;
     (void)snprintf(f->record.lot, sizeof(f->record.lot), "A2");
     sign_and_hand_in(f, 422, "record_bad");
     f->record = good;

@@ -232,6 +232,9 @@ void factory_init_attested(struct factory *f, uint64_t seed)
     f->lot.restrict_policy = AUTH_RESTRICT_SECURE;
     f->lot.lock_policy = AUTH_LOCK_APS;
     f->lot.development = false;
+    f->lot.has_application = true;
+    f->lot.application_sha256[0] = 0xA9;
+    f->lot.application_version = 0x01000000;
     memcpy(f->permit.prg.id, id, sizeof(id));
     f->permit.prg.acts = PRG_ACT_REHEARSE | PRG_ACT_RESTRICT | PRG_ACT_LOCK | PRG_ACT_SETTLE;
     f->permit.until_wall_us = INT64_MAX;

@@ -32,6 +32,7 @@ struct chip {
     uint8_t key[65];
     uint8_t nonce[16];
     uint32_t nonce_no;
+    bool application; /**< the lot's lies whole in flash */
     bool image, running, old_bootloader, mute, dead_flash, wrong_family;
     enum proto_vault_state vault;
     uint32_t key_version;
@@ -89,7 +90,7 @@ struct factory {
     enum lpa_event_id announced; /**< last intent that was cosigned */
     size_t announced_chip;
     const char *broken; /**< first act that was done out of turn */
-    uint32_t records, intents, programs;
+    uint32_t records, intents, programs, applications;
     char last_intent[65];
     /* faults */
     uint32_t budget;   /**< random faults still to come */

@@ -31,6 +31,7 @@ static enum base_status dev_examine(void *user, struct lpa_exam *ret_exam, struc
     ret_exam->lifecycle = chip->sealed ? PROTO_LIFECYCLE_SECURE : PROTO_LIFECYCLE_NORMAL;
     ret_exam->closed = chip->sealed;
     ret_exam->image_equal = chip->image;
+    ret_exam->application_equal = chip->application && !chip->sealed;
     ret_exam->vault_written = chip->vault != PROTO_VAULT_EMPTY;
     END(BASE_E_LINK);
 }
@@ -51,6 +52,26 @@ static enum base_status dev_verify(void *user, bool *ret_equal, struct base_err 
 {
     BEGIN(BASE_E_LINK)
     *ret_equal = here(f)->image && !here(f)->dead_flash;
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_program_application(void *user, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (chip->sealed) {
+        return base_err_set(err, BASE_E_LOCKED, "SWD", 0, "closed");
+    }
+    f->applications++;
+    chip->running = false;                         /* stopped for it */
+    chip->application = fault != FAULT_LOST_REPLY; /* a cut leaves half of it */
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_verify_application(void *user, bool *ret_equal, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    *ret_equal = here(f)->application && !here(f)->dead_flash;
     END(BASE_E_LINK);
 }
 
@@ -185,6 +206,8 @@ const struct lpa_device_ops factory_device_ops = {
     .examine = dev_examine,
     .program = dev_program,
     .verify = dev_verify,
+    .program_application = dev_program_application,
+    .verify_application = dev_verify_application,
     .boot = dev_boot,
     .hello = dev_hello,
     .statement = dev_statement,

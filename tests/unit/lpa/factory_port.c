@@ -121,6 +121,9 @@ enum base_status factory_seal(void *user, const struct prg_permit *permit, struc
         return base_err_set(err, BASE_E_VERIFY, "test", 0, "fuses are missing");
     }
     expect_announced(f, LPA_EVENT_RESTRICT, "a last fuse that nobody wrote down first");
+    if (f->lot.has_application && !chip->application) {
+        blame(f, "a last fuse on a board without the lot's application");
+    }
     if (row_here(f)->record_length == 0) {
         blame(f, "a last fuse before the record was durable");
     }

@@ -40,6 +40,91 @@ static void test_a_blank_board_goes_the_whole_way(void **state)
     assert_false(job.examined);
 }
 
+/* Written where it is not, before the port closes, and never again; what is then said of it is
+ * what it rests on. */
+static void test_the_application_comes_before_the_fuses(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init_attested(&f, 10);
+    f.chips[0].image = true;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(f.programs, 0);
+    assert_int_equal(f.applications, 1);
+    assert_int_equal(lpa_job_application(&f.lot, &job.exam), LPA_APPLICATION_READ);
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(lpa_job_application(&f.lot, &job.exam), LPA_APPLICATION_RECORDED);
+    assert_non_null(lpa_application_proof_text(LPA_APPLICATION_RECORDED));
+    assert_int_equal(factory_run(&f, &provision, &job), LPA_JOB_PASS);
+    assert_int_equal(f.applications, 1);
+    assert_null(factory_check(&f));
+    f.lot.trust = AUTH_TRUST_TOFU;
+    assert_int_equal(lpa_job_application(&f.lot, &job.exam), LPA_APPLICATION_TRUSTED);
+    f.lot.has_application = false;
+    assert_int_equal(lpa_job_application(&f.lot, &job.exam), LPA_APPLICATION_NONE);
+
+    factory_init_attested(&f, 11);
+    f.chips[0].image = f.chips[0].application = true;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(f.programs + f.applications, 0);
+
+    factory_init_attested(&f, 12);
+    f.lot.has_application = false;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_PASS);
+    assert_int_equal(f.applications, 0);
+
+    factory_init_attested(&f, 13);
+    f.chips[0].image = f.chips[0].dead_flash = true;
+    assert_int_equal(factory_run(&f, &personalise, &job), LPA_JOB_STOPPED);
+    assert_string_equal(job.failure.err.code, "flash_differs");
+    assert_int_equal(job.failure.step, LPA_STEP_APPLICATION);
+    assert_int_equal(f.chips[0].fuses, 0);
+}
+
+/* A lot whose ports stay open: the board is stopped for its application, and started again. */
+static void test_the_application_of_an_open_board(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_job job;
+    factory_init(&f, 14);
+    f.lot.has_application = true;
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(f.applications, 1);
+    f.chips[0].application = false;
+    assert_int_equal(factory_run(&f, NULL, &job), LPA_JOB_PASS);
+    assert_int_equal(f.applications, 2);
+    assert_int_equal(f.programs, 1);
+    assert_null(factory_check(&f));
+}
+
+static void expect_admission(const struct factory *f, const struct lpa_local *local,
+    enum base_status status, const char *code)
+{
+    struct base_err err = { 0 };
+    assert_int_equal(lpa_job_admit(&f->lot, local, &err), status);
+    assert_string_equal(err.code, code);
+}
+
+static void test_files_that_are_not_the_lots(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_local local = { .have_key = true };
+    factory_init_attested(&f, 15);
+    expect_admission(&f, &local, BASE_E_ARG, "application_missing");
+    local.have_application = true;
+    local.application_version = f.lot.application_version - 1;
+    expect_admission(&f, &local, BASE_E_VERIFY, "application_old");
+    local.application_version = f.lot.application_version;
+    expect_admission(&f, &local, BASE_E_VERIFY, "application_differs");
+    memcpy(local.application_sha256, f.lot.application_sha256, sizeof(local.application_sha256));
+    expect_admission(&f, &local, BASE_OK, "");
+    f.lot.has_application = false;
+    expect_admission(&f, &local, BASE_E_ARG, "application_unwanted");
+}
+
 static void test_a_personalised_board_is_left_alone(void **state)
 {
     (void)state;
@@ -355,12 +440,23 @@ static void test_the_harness_notices_a_lock_that_does_not_last(void **state)
     f.chips[0].sealed = false;
     assert_int_equal(f.io.device->seal(f.io.device_user, &f.permit.prg, NULL), BASE_OK);
     assert_non_null(factory_check(&f));
+    /* And a last fuse on a board whose application was forgotten. */
+    f.broken = NULL;
+    f.permit.prg.for_chip = true;
+    memcpy(f.permit.prg.chip_id, f.chips[0].id, sizeof(f.permit.prg.chip_id));
+    f.personal_rows[0].record_length = 16;
+    f.chips[0].sealed = f.chips[0].application = false;
+    assert_int_equal(f.io.device->seal(f.io.device_user, &f.permit.prg, NULL), BASE_OK);
+    assert_string_equal(factory_check(&f), "a last fuse on a board without the lot's application");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_blank_board_goes_the_whole_way),
+        cmocka_unit_test(test_the_application_comes_before_the_fuses),
+        cmocka_unit_test(test_the_application_of_an_open_board),
+        cmocka_unit_test(test_files_that_are_not_the_lots),
         cmocka_unit_test(test_a_personalised_board_is_left_alone),
         cmocka_unit_test(test_an_order_reaches_a_locked_board),
         cmocka_unit_test(test_refusals),
