@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The station's client and the KMS's server over real TLS on loopback. */
-#include <arpa/inet.h>
-#include <pthread.h>
-#include <signal.h>
+/* The station's client and the KMS's server over real TLS on loopback: every call. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include <openssl/ssl.h>
 
 #include "auth/enrol.h"
 #include "auth/permit.h"
@@ -17,166 +10,10 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "kms/pki.h"
-#include "kms/server.h"
-#include "tests/unit/kms/lab.h"
-
-struct fixture {
-    struct lab lab;
-    struct lab_tester tester;
-    struct lab_station station; /* its log; the certificate is the real one below */
-    struct kms_server *server;
-    pthread_t thread;
-    int stop_fd;
-    char url[64];
-    char ca[96], server_cert[96], server_key[96];
-    char key[96], csr[96], cert[96], log_key[96], session[96];
-    struct auth_kms *kms;
-};
-
-static void *run_server(void *user)
-{
-    struct fixture *f = user;
-    (void)!kms_server_run(f->server, NULL);
-    return NULL;
-}
-
-static void join_path(struct fixture *f, char *ret_path, const char *name)
-{
-    (void)snprintf(ret_path, 96, "%s/%s", f->lab.dir, name);
-}
-
-/* A station as lpa-provision and lpa-kms make it, with its log key. */
-static void enrol(struct fixture *f)
-{
-    struct base_note_verifier log;
-    struct base_buf csr;
-    struct base_buf pem;
-    char vkey[BASE_NOTE_VKEY_SIZE];
-    const struct auth_enrol_opts opts = {
-        .name = "station-1",
-        .key_file = f->key,
-        .csr_file = f->csr,
-        .log_key_file = f->log_key,
-        .log_origin = "station-1.lpa",
-        .random = base_random_system(),
-    };
-    assert_int_equal(auth_enrol(&opts, &log, NULL), BASE_OK);
-    assert_int_equal(auth_enrol(&opts, &log, NULL), BASE_E_EXISTS);
-    base_note_verifier_format(&log, vkey);
-    base_buf_init(&csr, 8192);
-    base_buf_init(&pem, 8192);
-    assert_int_equal(base_file_read(f->csr, &csr, NULL), BASE_OK);
-    assert_int_equal(kms_admin_station_add(&f->lab.home, "station-1", base_buf_text(&csr), vkey,
-                         KMS_ROLE_PROVISION, &pem, NULL),
-        BASE_OK);
-    struct base_err err = { 0 };
-    assert_int_equal(kms_admin_station_add(&f->lab.home, "station-2", base_buf_text(&csr), vkey,
-                         KMS_ROLE_PROVISION, &pem, &err),
-        BASE_E_ARG); /* the request names another station */
-    assert_int_equal(base_file_replace(f->cert, pem.data, pem.length, 0644, NULL), BASE_OK);
-    assert_int_equal(auth_enrol_check(f->cert, f->key, f->ca, NULL, NULL), BASE_OK);
-    assert_int_equal(auth_enrol_check(f->server_cert, f->key, f->ca, NULL, NULL), BASE_E_VERIFY);
-    f->station.name = "station-1";
-    assert_int_equal(base_note_key_load(f->log_key, &f->station.key, NULL), BASE_OK);
-    assert_int_equal(
-        auth_certificate_sha256(f->cert, f->station.certificate_sha256, NULL), BASE_OK);
-    base_buf_done(&csr);
-    base_buf_done(&pem);
-}
-
-static void start(struct fixture *f, int64_t deadline_ms, int64_t per_address)
-{
-    const struct kms_server_opts opts = {
-        .core = &f->lab.core,
-        .address = "127.0.0.1",
-        .ca_file = f->ca,
-        .certificate_file = f->server_cert,
-        .key_file = f->server_key,
-        .stop_fd = f->stop_fd,
-        .handshake_ms = deadline_ms,
-        .request_ms = deadline_ms,
-        .idle_ms = deadline_ms,
-        .max_connections_per_address = per_address,
-    };
-    struct base_err err = { 0 };
-    if (kms_server_open(&opts, &f->server, &err) != BASE_OK) {
-        fail_msg("%s", err.message);
-    }
-    (void)snprintf(
-        f->url, sizeof(f->url), "https://localhost:%u", (unsigned)kms_server_port(f->server));
-    assert_int_equal(pthread_create(&f->thread, NULL, run_server, f), 0);
-}
-
-static void stop(struct fixture *f)
-{
-    uint64_t one = 1;
-    assert_int_equal(write(f->stop_fd, &one, sizeof(one)), sizeof(one));
-    assert_int_equal(pthread_join(f->thread, NULL), 0);
-    assert_int_equal(read(f->stop_fd, &one, sizeof(one)), sizeof(one));
-    kms_server_close(f->server);
-    f->server = NULL;
-}
-
-static struct auth_kms *client(struct fixture *f, const char *cert, const char *key, const char *ca)
-{
-    struct auth_kms *kms = NULL;
-    struct base_err err = { 0 };
-    const struct auth_kms_opts opts = {
-        .url = f->url,
-        .ca_file = ca,
-        .certificate_file = cert,
-        .key_file = key,
-        .request_timeout_ms = 20000,
-        .clock = &f->lab.clock,
-    };
-    if (auth_kms_open(&opts, &kms, &err) != BASE_OK) {
-        fail_msg("%s", err.message);
-    }
-    return kms;
-}
-
-static int set_up(void **state)
-{
-    static struct fixture fixture;
-    struct fixture *f = &fixture;
-    memset(f, 0, sizeof(*f));
-    (void)signal(SIGPIPE, SIG_IGN);
-    lab_open_at(&f->lab, base_clock_wall_us(base_clock_system()));
-    join_path(f, f->ca, "ca.pem");
-    join_path(f, f->server_cert, "server.pem");
-    join_path(f, f->server_key, "keys/server.key");
-    join_path(f, f->key, "station.key");
-    join_path(f, f->csr, "station.csr");
-    join_path(f, f->cert, "station.pem");
-    join_path(f, f->log_key, "log.key");
-    join_path(f, f->session, "session");
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
-    struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
-    lab_add_lot(&f->lab, &lot);
-    enrol(f);
-    f->stop_fd = eventfd(0, EFD_CLOEXEC);
-    assert_true(f->stop_fd >= 0);
-    start(f, 0, 0);
-    f->kms = client(f, f->cert, f->key, f->ca);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    auth_kms_close(f->kms);
-    if (f->server != NULL) {
-        stop(f);
-    }
-    (void)close(f->stop_fd);
-    lab_station_done(&f->station);
-    lab_close(&f->lab);
-    return 0;
-}
+#include "tests/unit/kms/server_lab.h"
 
 static enum base_status login_with(
-    struct fixture *f, const char *text, struct auth_session *session, struct base_err *err)
+    struct server_lab *f, const char *text, struct auth_session *session, struct base_err *err)
 {
     struct base_secret code = { 0 };
     assert_int_equal(base_secret_copy(&code, text, strlen(text), NULL), BASE_OK);
@@ -185,7 +22,7 @@ static enum base_status login_with(
     return status;
 }
 
-static void login(struct fixture *f, struct auth_session *session)
+static void login(struct server_lab *f, struct auth_session *session)
 {
     char code[7];
     struct base_err err = { 0 };
@@ -197,7 +34,7 @@ static void login(struct fixture *f, struct auth_session *session)
 
 static void test_login_answers(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_session session = { .expires_wall_us = 0 };
     struct base_err err = { 0 };
     char code[7];
@@ -228,7 +65,7 @@ static void test_login_answers(void **state)
 
 static void test_session_file(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_session session = { .expires_wall_us = 0 };
     struct auth_session loaded = { .expires_wall_us = 0 };
     struct auth_lot lot;
@@ -251,7 +88,7 @@ static void test_session_file(void **state)
     auth_session_done(&session);
 }
 
-static void witness(struct fixture *f, uint64_t old_size, char note[4096])
+static void witness(struct server_lab *f, uint64_t old_size, char note[4096])
 {
     uint64_t size = f->station.tree.size;
     uint64_t known = 0;
@@ -270,7 +107,7 @@ static void witness(struct fixture *f, uint64_t old_size, char note[4096])
     memcpy(note + strlen(note), line, strlen(line) + 1);
 }
 
-static void log_intent(struct fixture *f, const uint8_t *statement, char record[1024])
+static void log_intent(struct server_lab *f, const uint8_t *statement, char record[1024])
 {
     uint8_t hash[32];
     char digest[BASE_BASE64_SIZE(32)];
@@ -283,7 +120,7 @@ static void log_intent(struct fixture *f, const uint8_t *statement, char record[
     lab_log_record(&f->station, record);
 }
 
-static enum base_status ask(struct fixture *f, const struct auth_session *session,
+static enum base_status ask(struct server_lab *f, const struct auth_session *session,
     const uint8_t *statement, struct auth_grant *grant, struct base_err *err)
 {
     char record[1024];
@@ -318,7 +155,7 @@ static enum base_status count_unit(
 
 static void test_whole_unit(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_session session = { .expires_wall_us = 0 };
     struct auth_lot lot;
     struct auth_unit unit;
@@ -379,7 +216,7 @@ static void test_whole_unit(void **state)
 
 static void test_permit(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     static const uint8_t chip[8] = { 0x51 };
     struct auth_session session = { .expires_wall_us = 0 };
     struct base_err err = { 0 };
@@ -410,7 +247,7 @@ static void test_permit(void **state)
     auth_session_done(&session);
 }
 
-static void expect_lock(struct fixture *f, const char *grant_id,
+static void expect_lock(struct server_lab *f, const char *grant_id,
     const uint8_t answer[PROTO_LOCK_ANSWER_SIZE], const char *code)
 {
     struct base_err err = { 0 };
@@ -421,7 +258,7 @@ static void expect_lock(struct fixture *f, const char *grant_id,
 
 /* Leaves a unit that is confirmed and locked. */
 static void lock_unit(
-    struct fixture *f, const struct auth_session *session, struct lab_device *device)
+    struct server_lab *f, const struct auth_session *session, struct lab_device *device)
 {
     struct auth_grant grant;
     struct auth_confirmation confirmation;
@@ -450,7 +287,7 @@ static void lock_unit(
 
 static void test_lock_and_rework(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_session session = { .expires_wall_us = 0 };
     struct auth_unit unit;
     struct auth_grant grant;
@@ -483,7 +320,7 @@ static void test_lock_and_rework(void **state)
 
 static void test_witness(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     char note[4096];
     char line[AUTH_NOTE_MAX];
     enum auth_witness outcome = AUTH_WITNESS_COSIGNED;
@@ -504,7 +341,7 @@ static void test_witness(void **state)
 
 static void test_ready_and_keys(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_kms_keys keys;
     int64_t offset_us = 1;
     assert_int_equal(auth_kms_ready(f->kms, &offset_us, NULL), BASE_OK);
@@ -515,7 +352,7 @@ static void test_ready_and_keys(void **state)
 
 static void test_bad_arguments(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     static const char *const urls[] = { NULL, "", "http://localhost:1", "https://", "localhost",
         "https://a/b", "https://u@h:1", "https://a?b" };
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -537,7 +374,7 @@ static void test_bad_arguments(void **state)
 /* A certificate of another CA, an expired one, one for a server, and none that the store knows. */
 static void test_foreign_certificates(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct lab foreign;
     struct kms_station row;
     struct base_buf csr;
@@ -547,7 +384,7 @@ static void test_foreign_certificates(void **state)
     base_buf_init(&pem, 8192);
     lab_open_at(&foreign, f->lab.now_us);
     assert_int_equal(base_file_read(f->csr, &csr, NULL), BASE_OK);
-    join_path(f, path, "other.pem");
+    server_lab_path(f, path, "other.pem");
 
     const struct {
         const char *dir;
@@ -565,7 +402,7 @@ static void test_foreign_certificates(void **state)
         assert_int_equal(
             kms_pki_sign(cases[i].dir, &request, base_random_system(), &pem, &row, NULL), BASE_OK);
         assert_int_equal(base_file_replace(path, pem.data, pem.length, 0644, NULL), BASE_OK);
-        struct auth_kms *kms = client(f, path, f->key, f->ca);
+        struct auth_kms *kms = server_lab_client(f, path, f->key, f->ca);
         struct base_err err = { 0 };
         int64_t offset_us = 0;
         assert_int_equal(auth_kms_ready(kms, &offset_us, &err), BASE_E_DENIED);
@@ -574,14 +411,14 @@ static void test_foreign_certificates(void **state)
     }
     struct base_err err = { 0 };
     int64_t offset_us = 0;
-    struct auth_kms *kms = client(f, f->server_cert, f->server_key, f->ca);
+    struct auth_kms *kms = server_lab_client(f, f->server_cert, f->server_key, f->ca);
     assert_int_equal(auth_kms_ready(kms, &offset_us, &err), BASE_E_DENIED);
     assert_string_equal(err.code, "certificate");
     auth_kms_close(kms);
     /* the server is not of the CA that the station trusts: nothing is sent */
     char other_ca[96];
     (void)snprintf(other_ca, sizeof(other_ca), "%s/ca.pem", foreign.dir);
-    kms = client(f, f->cert, f->key, other_ca);
+    kms = server_lab_client(f, f->cert, f->key, other_ca);
     base_err_clear(&err);
     assert_int_equal(auth_kms_ready(kms, &offset_us, &err), BASE_E_REMOTE);
     assert_string_equal(err.code, "unreachable");
@@ -593,7 +430,7 @@ static void test_foreign_certificates(void **state)
 
 static void test_revoked_in_a_running_connection(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct auth_kms_keys keys;
     struct base_err err = { 0 };
     assert_int_equal(auth_kms_get_keys(f->kms, &keys, NULL), BASE_OK);
@@ -605,207 +442,35 @@ static void test_revoked_in_a_running_connection(void **state)
 
 static void test_kms_down(void **state)
 {
-    struct fixture *f = *state;
+    struct server_lab *f = *state;
     struct base_err err = { 0 };
     int64_t offset_us = 0;
     assert_int_equal(auth_kms_ready(f->kms, &offset_us, NULL), BASE_OK);
-    stop(f);
+    server_lab_stop(f);
     assert_int_equal(auth_kms_ready(f->kms, &offset_us, &err), BASE_E_REMOTE);
     assert_string_equal(err.code, "unreachable");
-}
-
-static int connect_raw(struct fixture *f)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    address.sin_port = htons(kms_server_port(f->server));
-    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &address.sin_addr), 1);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
-/* Milliseconds until the server ends a connection on which @p send_one drips. */
-static int64_t time_to_end(int fd, void (*send_one)(int fd, SSL *ssl), SSL *ssl)
-{
-    const struct base_clock *clock = base_clock_system();
-    int64_t begin_us = base_clock_mono_us(clock);
-    const struct timeval wait = { .tv_usec = 20000 };
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
-    while (base_clock_mono_us(clock) - begin_us < 5 * LAB_SECOND) {
-        char byte;
-        send_one(fd, ssl);
-        if (ssl == NULL ? recv(fd, &byte, 1, 0) == 0
-                        : SSL_read(ssl, &byte, 1) <= 0 && recv(fd, &byte, 1, MSG_PEEK) == 0) {
-            break;
-        }
-    }
-    return (base_clock_mono_us(clock) - begin_us) / 1000;
-}
-
-static void send_raw(int fd, SSL *ssl)
-{
-    (void)ssl;
-    (void)send(fd, "\x16", 1, MSG_NOSIGNAL);
-}
-
-static void send_silence(int fd, SSL *ssl)
-{
-    (void)fd;
-    (void)ssl;
-}
-
-static void send_header(int fd, SSL *ssl)
-{
-    (void)fd;
-    (void)SSL_write(ssl, "a", 1);
-}
-
-static SSL *connect_tls(struct fixture *f, SSL_CTX **ret_tls, int fd, int version)
-{
-    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-    assert_non_null(tls);
-    assert_int_equal(SSL_CTX_set_max_proto_version(tls, version), 1);
-    assert_int_equal(SSL_CTX_use_certificate_file(tls, f->cert, SSL_FILETYPE_PEM), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey_file(tls, f->key, SSL_FILETYPE_PEM), 1);
-    SSL *ssl = SSL_new(tls);
-    assert_non_null(ssl);
-    assert_int_equal(SSL_set_fd(ssl, fd), 1);
-    *ret_tls = tls;
-    return ssl;
-}
-
-/* Dripped bytes do not hold a connection: neither before nor after the handshake. */
-static void test_deadlines(void **state)
-{
-    struct fixture *f = *state;
-    SSL_CTX *tls = NULL;
-    stop(f);
-    start(f, 600, 0);
-    int fd = connect_raw(f);
-    int64_t ms = time_to_end(fd, send_raw, NULL);
-    assert_in_range(ms, 0, 4000);
-    (void)close(fd);
-    fd = connect_raw(f);
-    ms = time_to_end(fd, send_silence, NULL);
-    assert_in_range(ms, 500, 4000);
-    (void)close(fd);
-    fd = connect_raw(f);
-    SSL *ssl = connect_tls(f, &tls, fd, TLS1_3_VERSION);
-    assert_int_equal(SSL_connect(ssl), 1);
-    assert_true(SSL_write(ssl, "GET /readyz HTTP/1.1\r\nx-long: ", 30) == 30);
-    ms = time_to_end(fd, send_header, ssl);
-    assert_in_range(ms, 300, 4000);
-    SSL_free(ssl);
-    SSL_CTX_free(tls);
-    (void)close(fd);
-    int64_t offset_us = 0;
-    struct auth_kms *kms = client(f, f->cert, f->key, f->ca);
-    assert_int_equal(auth_kms_ready(kms, &offset_us, NULL), BASE_OK);
-    auth_kms_close(kms);
-}
-
-static void test_tls_1_2_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    SSL_CTX *tls = NULL;
-    int fd = connect_raw(f);
-    SSL *ssl = connect_tls(f, &tls, fd, TLS1_2_VERSION);
-    assert_true(SSL_connect(ssl) != 1);
-    SSL_free(ssl);
-    SSL_CTX_free(tls);
-    (void)close(fd);
-}
-
-static void test_plain_http_is_refused(void **state)
-{
-    struct fixture *f = *state;
-    char answer[64] = "";
-    int fd = connect_raw(f);
-    static const char request[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
-    ssize_t got = recv(fd, answer, sizeof(answer) - 1, 0);
-    assert_true(got <= 0 || strstr(answer, "HTTP") == NULL);
-    (void)close(fd);
-}
-
-static void test_connection_cap(void **state)
-{
-    struct fixture *f = *state;
-    int fds[3];
-    int64_t offset_us = 0;
-    stop(f);
-    start(f, 60000, 3);
-    SSL_CTX *contexts[3];
-    SSL *sessions[3];
-    for (int i = 0; i < 3; i++) {
-        fds[i] = connect_raw(f);
-        sessions[i] = connect_tls(f, &contexts[i], fds[i], TLS1_3_VERSION);
-        assert_int_equal(SSL_connect(sessions[i]), 1);
-    }
-    int over = connect_raw(f);
-    assert_in_range(time_to_end(over, send_silence, NULL), 0, 4000);
-    (void)close(over);
-    for (int i = 0; i < 3; i++) {
-        SSL_free(sessions[i]);
-        SSL_CTX_free(contexts[i]);
-        (void)close(fds[i]);
-    }
-    /* room again once they are gone */
-    enum base_status status = BASE_E_REMOTE;
-    for (int i = 0; i < 50 && status != BASE_OK; i++) {
-        struct auth_kms *kms = client(f, f->cert, f->key, f->ca);
-        status = auth_kms_ready(kms, &offset_us, NULL);
-        auth_kms_close(kms);
-    }
-    assert_int_equal(status, BASE_OK);
-}
-
-static void test_large_and_odd_requests(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const requests[] = {
-        "PUT /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
-        "POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n",
-        "GET /%2e%2e/v1 HTTP/1.1\r\nHost: x\r\n\r\n",
-        "NONSENSE\r\n\r\n",
-    };
-    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        SSL_CTX *tls = NULL;
-        char answer[256] = "";
-        int fd = connect_raw(f);
-        SSL *ssl = connect_tls(f, &tls, fd, TLS1_3_VERSION);
-        assert_int_equal(SSL_connect(ssl), 1);
-        assert_true(SSL_write(ssl, requests[i], (int)strlen(requests[i])) > 0);
-        (void)SSL_read(ssl, answer, sizeof(answer) - 1);
-        assert_null(strstr(answer, " 200 "));
-        SSL_free(ssl);
-        SSL_CTX_free(tls);
-        (void)close(fd);
-    }
-    int64_t offset_us = 0;
-    assert_int_equal(auth_kms_ready(f->kms, &offset_us, NULL), BASE_OK);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_login_answers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_session_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_whole_unit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_permit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lock_and_rework, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_witness, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_ready_and_keys, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_arguments, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_foreign_certificates, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_revoked_in_a_running_connection, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_kms_down, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_deadlines, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_tls_1_2_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_plain_http_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_connection_cap, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_large_and_odd_requests, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_login_answers, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(test_session_file, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(test_whole_unit, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(test_permit, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_lock_and_rework, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(test_witness, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_ready_and_keys, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_bad_arguments, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_foreign_certificates, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_revoked_in_a_running_connection, server_lab_set_up, server_lab_tear_down),
+        cmocka_unit_test_setup_teardown(test_kms_down, server_lab_set_up, server_lab_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
