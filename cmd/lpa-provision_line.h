@@ -51,6 +51,7 @@ struct prov_line {
     bool colour;                     /**< and takes colours */
     const char *prompt;              /**< what the operator is asked; NULL while nothing is asked */
     char drawn[PROV_LAST_LINE_SIZE]; /**< progress and prompt as they stand on the last line */
+    const char *relies_on; /**< what applications rest on that were not read; NULL: all were */
     uint64_t passed, failed, errors;
     enum base_status first_error; /**< status of the first ERROR or UNKNOWN */
 };

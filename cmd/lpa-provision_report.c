@@ -146,10 +146,6 @@ static void print_unit(const struct prov_line *line, const struct prov_site *sit
             colour_of(line, unit->result), line->colour ? " " : "", lpa_result_name(unit->result),
             line->colour ? "\033[0m" : "", (double)duration_us / 1e6);
     }
-    const char *relies_on = lpa_application_proof_text(lpa_job_application(&job->lot, &job->exam));
-    if (unit->result == LPA_RESULT_PASS && relies_on != NULL) {
-        printf("    %s\n", relies_on);
-    }
     if (unit->result != LPA_RESULT_PASS) {
         printf("    at %s: %s\n    next: %s\n", lpa_step_name(job->failure.step),
             job->failure.err.message, job->failure.next);
@@ -161,7 +157,11 @@ void prov_show_unit(struct prov_line *line, const struct prov_site *site, const 
     int64_t duration_us)
 {
     struct base_err err = { 0 };
+    const char *relies_on = lpa_application_proof_text(lpa_job_application(&job->lot, &job->exam));
     count(line, job->unit.result, job->failure.err.status);
+    if (job->unit.result == LPA_RESULT_PASS && relies_on != NULL) {
+        line->relies_on = relies_on;
+    }
     prov_erase(line);
     if (!line->args->json) {
         print_unit(line, site, job, duration_us);
@@ -413,6 +413,9 @@ enum base_status prov_reconcile(struct prov_line *line, struct base_err *err)
         for (size_t i = 0; i < books.count; i++) {
             bool ours = books.rows[i].here;
             balanced = balanced && (!ours || difference(&books.rows[i]) == NULL);
+        }
+        if (!line->args->json && line->relies_on != NULL) {
+            printf("%s\n", line->relies_on);
         }
         if (!line->args->json) {
             printf("lot %s: granted %u = confirmed %u + scrapped %u + open %u; target %u, "

@@ -59,23 +59,29 @@ wait_for_file() { # FILE PID: until FILE exists; fails when the program ends fir
     return 1
 }
 
-say "Off the line: the key that signs images, and the KMS"
+say "Off the line: the keys that sign images, and the KMS"
 mkdir -m 700 "$work/signing"
 openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/signing/image.pem"
 openssl pkey -in "$work/signing/image.pem" -pubout -out "$work/image-public.pem"
+openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/signing/application.pem"
+openssl pkey -in "$work/signing/application.pem" -pubout -out "$work/application-public.pem"
+chmod 600 "$work"/signing/*.pem
 "$bin/lpa-kms" init --dev --dir "$work/kms"
 "$bin/lpa-kms" authority --dir "$work/kms" >"$work/authority.pem"
 
-say "Off the line: the image is bound to the KMS and signed"
-"$bin/lpa-image" bind "$build/device-fw/bootloader.bin" "$work/bound.bin" --authority "$work/authority.pem"
+say "Off the line: the bootloader image is bound to the KMS and signed, the application is signed"
+"$bin/lpa-image" bind "$build/device-fw/bootloader.bin" "$work/bound.bin" --authority "$work/authority.pem" \
+    --application-key "$work/application-public.pem"
 "$bin/lpa-image" sign --key "$work/signing/image.pem" --out "$work/bootloader.bin" "$work/bound.bin"
 "$bin/lpa-image" key --public "$work/image-public.pem" --out "$work/image.key"
+"$bin/lpa-image" app-sign "$build/device-fw/app-demo.bin" --key "$work/signing/application.pem" --version 1.0.0 \
+    --out "$work/application.bin"
 hash=$("$bin/lpa-image" secure-hash --image-key "$work/image.key" | sed -n 1p)
 rm -rf "$work/signing" # from here on nothing needs it
 
 say "KMS: an attested lot, and the permit for what cannot be undone"
 "$bin/lpa-kms" lot add --dir "$work/kms" $lot --image "$work/bootloader.bin" --image-key "$work/image.key" \
-    --secure-hash "$hash" --lorawan 1.0.4 --join-eui 70b3d57ed0000001 --deveui-first 70b3d57ed0010000 --deveui-count 16 \
+    --secure-hash "$hash" --application "$work/application.bin" --lorawan 1.0.4 --join-eui 70b3d57ed0000001 --deveui-first 70b3d57ed0010000 --deveui-count 16 \
     --target $boards --allowance $((boards + 2)) --trust attested --restrict secure --lock aps --expires +1d --unattended
 "$bin/lpa-kms" permit add --dir "$work/kms" $lot --acts rehearse,restrict,lock --expires +12h
 "$bin/lpa-kms" serve --dir "$work/kms" --listen 127.0.0.1:0 --port-file "$work/kms.port" &
@@ -114,9 +120,9 @@ for n in $(seq $boards); do
     wait_for_file "$work/sim$n.port" $!
     probes+=(--probe "tcp:127.0.0.1:$(cat "$work/sim$n.port")")
 done
-files=(--image "$work/bootloader.bin" --image-key "$work/image.key")
+files=(--image "$work/bootloader.bin" --image-key "$work/image.key" --application "$work/application.bin")
 
-say "First pass, in the room: program, rehearse, restrict, identify, register"
+say "First pass, in the room: program bootloader and application, rehearse, restrict, identify, register"
 "$bin/lpa-provision" personalise --dir "$work/room" --lot $lot "${files[@]}" --batch "${probes[@]}"
 "$bin/lpa-provision" logout --dir "$work/room"
 

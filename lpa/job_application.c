@@ -26,12 +26,12 @@ const char *lpa_application_proof_name(enum lpa_application_proof proof)
 const char *lpa_application_proof_text(enum lpa_application_proof proof)
 {
     if (proof == LPA_APPLICATION_RECORDED) {
-        return "the application was not read, for the port is closed: the signed record of the "
-               "personaliser names it, and the bootloader verifies it before it starts it";
+        return "applications of closed boards were not read: the personaliser's signed record "
+               "names each, and the bootloader verifies it before it starts it";
     }
     if (proof == LPA_APPLICATION_TRUSTED) {
-        return "the application was not read, for the port is closed: the bootloader verifies it "
-               "before it starts it";
+        return "applications of closed boards were not read: the bootloader verifies each before "
+               "it starts it";
     }
     return NULL;
 }
