@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 
-from lab import EXIT_OK, EXIT_TARGET, Lab, Tap, expect, program
+from lab import EXIT_DENIED, EXIT_OK, EXIT_TARGET, Lab, Tap, expect, program
 from test_interruption import KINDS, Line, read_options
 
 LOT = "CUT"
