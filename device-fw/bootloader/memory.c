@@ -6,9 +6,13 @@
 /* Without this the compiler would turn the loops below into calls of themselves. */
 #define NO_IDIOMS __attribute__((optimize("no-tree-loop-distribute-patterns")))
 
-/* Nothing here is that long. A length that a glitch made must not carry secrets out of our memory
- * into what the second core may read: it ends in the fault handler. */
+/* A copy that a glitch made endless must not carry secrets out of our memory into what others may
+ * read. Nothing here is as long as this: what is longer ends in the fault handler. */
 #define COPY_MAX 2048U
+
+/* And a loop whose end was missed ends in the next round: the compiler must not know how the index
+ * moves, or it asks for equality where we ask for less. */
+#define OPAQUE(index) __asm__ volatile("" : "+r"(index))
 
 NO_IDIOMS void *memcpy(void *restrict to, const void *restrict from, size_t length)
 {
@@ -17,8 +21,10 @@ NO_IDIOMS void *memcpy(void *restrict to, const void *restrict from, size_t leng
 
     if (length > COPY_MAX)
         __builtin_trap();
-    while (length-- > 0)
-        *at++ = *source++;
+    for (size_t i = 0; i < length; i++) {
+        at[i] = source[i];
+        OPAQUE(i);
+    }
     return to;
 }
 
@@ -29,8 +35,10 @@ NO_IDIOMS void *memmove(void *to, const void *from, size_t length)
 
     if (at < source || length > COPY_MAX)
         return memcpy(to, from, length);
-    while (length-- > 0)
-        at[length] = source[length];
+    for (size_t i = length - 1; i < length; i--) {
+        at[i] = source[i];
+        OPAQUE(i);
+    }
     return to;
 }
 

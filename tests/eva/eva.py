@@ -35,7 +35,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         planted = os.path.join(work, "bytes.c")
         subprocess.run([os.path.join(TOP, "tests/tools/mutate.py"), sources[0], planted,
-                        "(*at)[i] = data[i];", "(*at)[i + 480] = data[i];"], check=True)
+                        "memcpy(*at, data, length);", "memcpy(*at + 480, data, length);"], check=True)
         found = analyse([planted, *sources[1:]], "read_record")
     bad = not found
     print("FAIL eva: a planted write out of bounds goes unnoticed" if bad else "ok   eva notices a planted write out of bounds")
