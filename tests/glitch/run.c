@@ -21,6 +21,8 @@
 #define PRIMITIVE_STEPS 40000000U /* of one primitive; the longest needs 26 million */
 #define LOOP_WINDOWS    16U       /* in a loop that has come back to where it was */
 #define FAR_STOPS       128U /* states of a run are kept at stops 1, 2, 4, ... and every so many */
+#define PATIENCE        6U   /* stops in vain, before only */
+#define RARE_STOPS      16U  /* every so many are looked at */
 #define RETURN_PS       (2000000U * SIM_PS_PER_US)
 #define VICTIM_PS       (10000000U * SIM_PS_PER_US)
 #define FAULT_FUNCTION  "bl_fault_end"
@@ -111,6 +113,7 @@ struct way {
     uint64_t own; /* instructions of ours */
     uint64_t calls;
     uint64_t stops;
+    uint64_t alike; /* stops where only the processor was as in another run */
     unsigned idle;
     unsigned windows; /* since it came back to where it was; 0 = it did not */
 };
@@ -119,10 +122,15 @@ struct way {
 static enum ending meet(struct run *run, struct way *way)
 {
     uint32_t owner;
+    enum states_found found;
 
     if (run->plain || way->windows > 0)
         return ENDING_GOES_ON;
-    if (states_find(run->golden.states, run->victim, run->poked, &owner)) {
+    way->stops++;
+    if (way->alike > PATIENCE && way->stops % RARE_STOPS != 0)
+        return ENDING_GOES_ON; /* something lasting differs */
+    found = states_find(run->golden.states, run->victim, run->poked, &owner);
+    if (found == STATES_SAME) {
         if (owner == STATE_UNDISTURBED)
             return ENDING_CONVERGED;
         if (owner != run->number) {
@@ -132,7 +140,7 @@ static enum ending meet(struct run *run, struct way *way)
         way->windows = 1;
         return ENDING_GOES_ON;
     }
-    way->stops++;
+    way->alike += found == STATES_ALIKE;
     if ((way->stops & (way->stops - 1)) == 0 || way->stops % FAR_STOPS == 0)
         states_add(run->golden.states, run->victim, run->poked, run->number);
     return ENDING_GOES_ON;

@@ -25,6 +25,7 @@
 #define PLACES       (SRAM_PAGES + RAM_PAGES + NVM_PAGES + 6U)
 #define BUCKETS      0x40000U
 #define NONE         UINT32_MAX
+#define ALIKE_MAX    32U /* states of one processor's state that differ elsewhere */
 #define MEMORY_MAX   ((size_t)384 << 20)
 #define CODE_PLACES  0x8000U /* half-words of the image */
 
@@ -324,11 +325,11 @@ static bool take(struct states *states, const struct sim_chip *chip, bool outsid
     uint32_t *parts = ret_state->parts;
 
     return has_state(chip) && (parts[0] = number_cores(states, chip, outside, keeps)) != NONE &&
+           (parts[3] = number_sram(states, chip, keeps)) != NONE &&
            (parts[1] = number(states, PLACES - 5, &chip->regs, sizeof(chip->regs), keeps)) !=
                NONE &&
            (parts[2] = number(states, PLACES - 6, &chip->crypto, sizeof(chip->crypto), keeps)) !=
                NONE &&
-           (parts[3] = number_sram(states, chip, keeps)) != NONE &&
            (parts[4] = number_ram(states, chip, keeps)) != NONE &&
            (parts[5] = number_nvm(states, chip, keeps)) != NONE;
 }
@@ -378,7 +379,7 @@ bool states_is_entry(const struct states *states, uint32_t pc)
     return pc >= PROTO_IMAGE_ADDRESS && place < CODE_PLACES && states->entries[place];
 }
 
-bool states_find(
+enum states_found states_find(
     struct states *states, const struct sim_chip *chip, bool outside, uint32_t *ret_owner)
 {
     uint64_t key = key_of(chip, outside);
@@ -391,14 +392,14 @@ bool states_find(
         if (state->key != key)
             continue;
         if (!taken && !take(states, chip, outside, false, &sought))
-            return false;
+            return STATES_ALIKE;
         taken = true;
         if (memcmp(sought.parts, state->parts, sizeof(sought.parts)) == 0) {
             *ret_owner = state->owner;
-            return true;
+            return STATES_SAME;
         }
     }
-    return false;
+    return taken ? STATES_ALIKE : STATES_NONE;
 }
 
 /* Only what the undisturbed run brought. */
@@ -428,6 +429,16 @@ static void forget(struct states *states)
     }
 }
 
+static bool is_crowded(const struct states *states, uint64_t key)
+{
+    unsigned alike = 0;
+
+    for (uint32_t i = states->state_buckets[key % BUCKETS]; i != NONE && alike < ALIKE_MAX;
+         i = states->states[i].next)
+        alike += states->states[i].key == key;
+    return alike == ALIKE_MAX;
+}
+
 void states_add(struct states *states, const struct sim_chip *chip, bool outside, uint32_t owner)
 {
     struct state state = { .key = key_of(chip, outside), .owner = owner };
@@ -435,6 +446,8 @@ void states_add(struct states *states, const struct sim_chip *chip, bool outside
 
     if (states->memory > MEMORY_MAX && owner != STATE_UNDISTURBED)
         forget(states);
+    if (owner != STATE_UNDISTURBED && is_crowded(states, state.key))
+        return;
     if (!take(states, chip, outside, true, &state))
         return;
     state.next = *bucket;

@@ -29,8 +29,14 @@ void states_free(struct states *states);
 /** The next instruction is the first one of a function. */
 bool states_is_entry(const struct states *states, uint32_t pc);
 
-/** Whose run came through this state? False: nobody's. @p outside: the outside world has acted. */
-bool states_find(
+enum states_found {
+    STATES_NONE,  /**< nobody's processor was like this */
+    STATES_ALIKE, /**< somebody's was, but something else differs */
+    STATES_SAME
+};
+
+/** Whose run came through this state? @p outside: the outside world has acted. */
+enum states_found states_find(
     struct states *states, const struct sim_chip *chip, bool outside, uint32_t *ret_owner);
 
 /** Remember. When there are too many, all but the undisturbed run's are forgotten. */
