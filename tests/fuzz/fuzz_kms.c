@@ -30,6 +30,9 @@ static const struct {
     { KMS_GET, "/v1/lots/L-1/grants", "state=open" },
     { KMS_GET, "/v1/lots/L-1/units/0011223344556677", NULL },
     { KMS_GET, "/v1/lots/L-1/permit", "chip=0011223344556677" },
+    { KMS_POST, "/v1/grants/00000000000000000000000000000000/settle", NULL },
+    { KMS_POST, "/v1/grants/00000000000000000000000000000000/wipe", NULL },
+    { KMS_POST, "/v1/grants/00000000000000000000000000000000/wiped", NULL },
 };
 
 #define TOKEN_BYTES 32
