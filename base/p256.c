@@ -320,6 +320,27 @@ enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t diges
     return BASE_OK;
 }
 
+enum base_status base_p256_signature_der(const uint8_t raw[64],
+    uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err)
+{
+    uint8_t *at = ret_signature;
+    ECDSA_SIG *pair = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(raw, 32, NULL);
+    BIGNUM *s = BN_bin2bn(raw + 32, 32, NULL);
+    bool taken = pair != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(pair, r, s) == 1;
+    if (!taken) {
+        BN_free(r);
+        BN_free(s);
+    }
+    int length = taken ? i2d_ECDSA_SIG(pair, &at) : -1; /* two times 33 bytes at most, and heads */
+    ECDSA_SIG_free(pair);
+    if (length <= 0) {
+        return refused(err, "write a signature as DER");
+    }
+    *ret_length = (size_t)length;
+    return BASE_OK;
+}
+
 enum base_status base_p256_verify(const uint8_t point[BASE_P256_POINT_BYTES],
     const uint8_t digest[32], const uint8_t *signature, size_t length, struct base_err *err)
 {

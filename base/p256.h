@@ -70,6 +70,11 @@ BASE_MUST_CHECK
 enum base_status base_p256_sign(const struct base_p256 *key, const uint8_t digest[32],
     uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err);
 
+/** DER of a signature as tokens give it: r and s, 32 bytes each, big-endian (PKCS#11 CKM_ECDSA). */
+BASE_MUST_CHECK
+enum base_status base_p256_signature_der(const uint8_t raw[64],
+    uint8_t ret_signature[BASE_P256_SIGNATURE_MAX], size_t *ret_length, struct base_err *err);
+
 /** ECDSA over a SHA-256 digest, by a public point and a signature as DER; both may be hostile.
  * BASE_E_VERIFY: off the curve, or not this key's signature over this digest. */
 BASE_MUST_CHECK

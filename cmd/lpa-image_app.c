@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/p256.h"
 #include "cmd/lpa-image.h"
+#include "cmd/lpa-image_token.h"
 #include "device-fw/protocol/application.h"
 
 #include <getopt.h>
@@ -42,8 +43,9 @@ static enum base_status parse(int argc, char **argv, struct args *ret_args, stru
     if (argc - optind != 1 || ret_args->key == NULL || ret_args->version == NULL ||
         ret_args->out == NULL)
         return base_err_set(err, BASE_E_ARG, "", 0,
-            "app-sign wants PROGRAM, --key FILE, --version VERSION and --out FILE; see lpa-image "
-            "--help");
+            "app-sign wants PROGRAM, --key FILE or --key pkcs11:URI, --version VERSION and --out "
+            "FILE; "
+            "see lpa-image --help");
     ret_args->program = argv[optind];
     return BASE_OK;
 }
@@ -65,9 +67,40 @@ static enum base_status load_program(
     return BASE_OK;
 }
 
+static enum base_status sign_by_file(const char *path, const uint8_t digest[BASE_SHA256_BYTES],
+    uint8_t ret_public[BASE_P256_POINT_BYTES], struct proto_application_tlv *tlv,
+    struct base_err *err)
+{
+    struct base_p256 *key = NULL;
+    enum base_status status = base_p256_load(path, &key, err);
+
+    if (status != BASE_OK)
+        return status;
+    base_p256_public(key, ret_public);
+    status = base_p256_sign(key, digest, tlv->signature, &tlv->signature_length, err);
+    base_p256_free(key);
+    return status;
+}
+
+/* A key that signs wrongly (a broken token) shall not make an image that no board starts. */
+static enum base_status make_signature(const char *key, const uint8_t digest[BASE_SHA256_BYTES],
+    uint8_t ret_public[BASE_P256_POINT_BYTES], struct proto_application_tlv *tlv,
+    struct base_err *err)
+{
+    enum base_status status = token_is_uri(key) ? token_sign_p256(key, digest, ret_public,
+                                                      tlv->signature, &tlv->signature_length, err)
+                                                : sign_by_file(key, digest, ret_public, tlv, err);
+
+    if (status == BASE_OK) {
+        status = base_p256_verify(ret_public, digest, tlv->signature, tlv->signature_length, err);
+        base_err_prefix(err, "the key's own signature: ");
+    }
+    return status;
+}
+
 /* The digest over header and program, and the signature over it, behind them. */
 static enum base_status append_entries(
-    const struct base_p256 *key, struct base_buf *image, struct base_err *err)
+    const char *key, struct base_buf *image, struct base_err *err)
 {
     struct proto_application_tlv tlv = { .signature_length = 0 };
     uint8_t public_key[PROTO_SPKI_PREFIX_SIZE + BASE_P256_POINT_BYTES];
@@ -75,13 +108,12 @@ static enum base_status append_entries(
     enum base_status status;
 
     _Static_assert(sizeof(tlv.signature) == BASE_P256_SIGNATURE_MAX, "signature fits");
-    memcpy(public_key, proto_application_spki_prefix, PROTO_SPKI_PREFIX_SIZE);
-    base_p256_public(key, public_key + PROTO_SPKI_PREFIX_SIZE);
-    base_sha256(public_key, sizeof(public_key), tlv.key_hash);
     base_sha256(image->data, image->length, tlv.digest);
-    status = base_p256_sign(key, tlv.digest, tlv.signature, &tlv.signature_length, err);
+    status = make_signature(key, tlv.digest, public_key + PROTO_SPKI_PREFIX_SIZE, &tlv, err);
     if (status != BASE_OK)
         return status;
+    memcpy(public_key, proto_application_spki_prefix, PROTO_SPKI_PREFIX_SIZE);
+    base_sha256(public_key, sizeof(public_key), tlv.key_hash);
     return base_buf_append(image, entries, proto_application_tlv_encode(&tlv, entries), err);
 }
 
@@ -90,20 +122,14 @@ static enum base_status make_image(const struct args *args, const struct base_bu
 {
     struct proto_application application = { (uint32_t)program->length, 0 };
     uint8_t header[PROTO_APPLICATION_HEADER_SIZE];
-    struct base_p256 *key = NULL;
     enum base_status status = image_parse_version(args->version, &application.version, err);
 
-    if (status == BASE_OK)
-        status = base_p256_load(args->key, &key, err);
     proto_application_encode(&application, header);
     if (status == BASE_OK)
         status = base_buf_append(image, header, sizeof(header), err);
     if (status == BASE_OK)
         status = base_buf_append(image, program->data, program->length, err);
-    if (status == BASE_OK)
-        status = append_entries(key, image, err);
-    base_p256_free(key);
-    return status;
+    return status == BASE_OK ? append_entries(args->key, image, err) : status;
 }
 
 int image_run_app_sign(const struct cli_program *program, int argc, char **argv)

@@ -13,9 +13,12 @@
 #define MAX_SLOTS      64
 #define MAX_ATTRIBUTES 16
 #define EXPONENT_MAX   8
+#define ID_MAX_BYTES   64
+#define P256_RAW_BYTES 64U
 
 /* One search for one key. */
 struct token {
+    CK_KEY_TYPE type; /* what kind of key it shall be, whatever the URI says */
     P11KitUri *uri;
     CK_FUNCTION_LIST **modules; /* ended by NULL */
     CK_FUNCTION_LIST *one[2];   /* of module-path */
@@ -171,14 +174,18 @@ static enum base_status find_token(struct token *token, struct base_err *err)
     return status;
 }
 
-/* The URI's attributes, and that it shall be a private RSA key whatever the URI says. */
+static const char *kind_of(const struct token *token)
+{
+    return token->type == CKK_RSA ? "RSA" : "elliptic-curve";
+}
+
+/* The URI's attributes, and that it shall be a private key of the kind. */
 static enum base_status find_key(struct token *token, struct base_err *err)
 {
     CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-    CK_KEY_TYPE type = CKK_RSA;
     CK_ATTRIBUTE wanted[MAX_ATTRIBUTES] = {
         { CKA_CLASS, &class, sizeof(class) },
-        { CKA_KEY_TYPE, &type, sizeof(type) },
+        { CKA_KEY_TYPE, &token->type, sizeof(token->type) },
     };
     CK_OBJECT_HANDLE keys[2] = { 0 };
     CK_ULONG given_count = 0;
@@ -200,7 +207,7 @@ static enum base_status find_key(struct token *token, struct base_err *err)
         return BASE_OK;
     }
     return found == 0 ? base_err_set(err, BASE_E_NOTFOUND, "PKCS#11", 0,
-                            "the token shows no such private RSA key%s",
+                            "the token shows no such private %s key%s", kind_of(token),
                             token->pin.data == NULL ? "; give its PIN with pin-source" : "")
                       : base_err_set(err, BASE_E_CONFIG, "PKCS#11", 0,
                             "several keys answer to the URI; name one by object= or id=");
@@ -227,12 +234,52 @@ static enum base_status read_public(
     return BASE_OK;
 }
 
-static enum base_status sign(const struct token *token, const void *data, size_t length,
-    uint8_t ret_signature[BASE_RSA_BYTES], struct base_err *err)
+/* Where the group's DER stands before the point: an octet string of 65 bytes (PKCS#11 CKA_EC_POINT,
+ * X9.62 4.3.6). */
+static enum base_status read_point(
+    const struct token *token, uint8_t ret_point[BASE_P256_POINT_BYTES], struct base_err *err)
 {
-    CK_MECHANISM mechanism = { CKM_SHA256_RSA_PKCS, NULL, 0 };
+    static const uint8_t head[2] = { 0x04, BASE_P256_POINT_BYTES };
+    CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+    CK_KEY_TYPE type = CKK_EC;
+    CK_OBJECT_HANDLE key = 0;
+    CK_ULONG found = 0;
+    uint8_t id[ID_MAX_BYTES];
+    uint8_t point[sizeof(head) + BASE_P256_POINT_BYTES];
+    CK_ATTRIBUTE name = { CKA_ID, id, sizeof(id) };
+    CK_ATTRIBUTE value = { CKA_EC_POINT, point, sizeof(point) };
+    CK_RV code = token->module->C_GetAttributeValue(token->session, token->key, &name, 1);
+    CK_ATTRIBUTE wanted[3] = {
+        { CKA_CLASS, &class, sizeof(class) },
+        { CKA_KEY_TYPE, &type, sizeof(type) },
+        name,
+    };
+    if (code == CKR_OK)
+        code = token->module->C_FindObjectsInit(token->session, wanted, 3);
+    if (code == CKR_OK) {
+        code = token->module->C_FindObjects(token->session, &key, 1, &found);
+        (void)token->module->C_FindObjectsFinal(token->session);
+    }
+    if (code != CKR_OK)
+        return failed(err, BASE_E_IO, "the token cannot be searched", code);
+    if (found == 0)
+        return base_err_set(err, BASE_E_NOTFOUND, "PKCS#11", 0,
+            "the token has no public key with the id of this private one");
+    code = token->module->C_GetAttributeValue(token->session, key, &value, 1);
+    if (code != CKR_OK || value.ulValueLen != sizeof(point) ||
+        memcmp(point, head, sizeof(head)) != 0)
+        return failed(err, BASE_E_CONFIG, "the token's key is no P-256 key", code);
+    memcpy(ret_point, point + sizeof(head), BASE_P256_POINT_BYTES);
+    return BASE_OK;
+}
+
+/* @p size bytes of signature, neither more nor less. */
+static enum base_status sign(const struct token *token, CK_MECHANISM_TYPE how, const void *data,
+    size_t length, CK_ULONG size, uint8_t *ret_signature, struct base_err *err)
+{
+    CK_MECHANISM mechanism = { how, NULL, 0 };
     uint8_t signature[BASE_RSA_BYTES];
-    CK_ULONG size = sizeof(signature);
+    CK_ULONG wanted = size;
 
     union {
         const void *borrowed;
@@ -244,32 +291,57 @@ static enum base_status sign(const struct token *token, const void *data, size_t
     if (code == CKR_OK)
         code =
             token->module->C_Sign(token->session, pass.bytes, (CK_ULONG)length, signature, &size);
-    if (code != CKR_OK || size != sizeof(signature))
+    if (code != CKR_OK || size != wanted)
         return failed(err, BASE_E_IO, "the token does not sign", code);
-    memcpy(ret_signature, signature, sizeof(signature));
+    memcpy(ret_signature, signature, size);
     return BASE_OK;
+}
+
+/* From the URI to the key, of the kind that the caller has set. */
+static enum base_status find(struct token *token, const char *uri, struct base_err *err)
+{
+    enum base_status status = parse(token, uri, err);
+
+    if (status == BASE_OK)
+        status = read_pin(token, err);
+    if (status == BASE_OK)
+        status = load_modules(token, err);
+    if (status == BASE_OK)
+        status = find_token(token, err);
+    if (status == BASE_OK)
+        status = log_in(token, err);
+    return status == BASE_OK ? find_key(token, err) : status;
 }
 
 enum base_status token_sign(const char *uri, const void *data, size_t length,
     struct base_rsa_public *ret_public, uint8_t ret_signature[BASE_RSA_BYTES], struct base_err *err)
 {
-    struct token token = { .uri = NULL };
-    enum base_status status = parse(&token, uri, err);
+    struct token token = { .type = CKK_RSA };
+    enum base_status status = find(&token, uri, err);
 
-    if (status == BASE_OK)
-        status = read_pin(&token, err);
-    if (status == BASE_OK)
-        status = load_modules(&token, err);
-    if (status == BASE_OK)
-        status = find_token(&token, err);
-    if (status == BASE_OK)
-        status = log_in(&token, err);
-    if (status == BASE_OK)
-        status = find_key(&token, err);
     if (status == BASE_OK)
         status = read_public(&token, ret_public, err);
     if (status == BASE_OK)
-        status = sign(&token, data, length, ret_signature, err);
+        status =
+            sign(&token, CKM_SHA256_RSA_PKCS, data, length, BASE_RSA_BYTES, ret_signature, err);
+    done(&token);
+    return status;
+}
+
+enum base_status token_sign_p256(const char *uri, const uint8_t digest[32],
+    uint8_t ret_public[BASE_P256_POINT_BYTES], uint8_t ret_signature[BASE_P256_SIGNATURE_MAX],
+    size_t *ret_length, struct base_err *err)
+{
+    struct token token = { .type = CKK_EC };
+    uint8_t raw[P256_RAW_BYTES];
+    enum base_status status = find(&token, uri, err);
+
+    if (status == BASE_OK)
+        status = read_point(&token, ret_public, err);
+    if (status == BASE_OK)
+        status = sign(&token, CKM_ECDSA, digest, 32, sizeof(raw), raw, err);
+    if (status == BASE_OK)
+        status = base_p256_signature_der(raw, ret_signature, ret_length, err);
     done(&token);
     return status;
 }

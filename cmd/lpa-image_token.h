@@ -4,6 +4,7 @@
 
 /** @file A signing key that never leaves its PKCS#11 token. */
 
+#include "base/p256.h"
 #include "base/rsa.h"
 
 /** Does this name a key on a token (RFC 7512: "pkcs11:")? */
@@ -23,5 +24,17 @@ BASE_MUST_CHECK
 enum base_status token_sign(const char *uri, const void *data, size_t length,
     struct base_rsa_public *ret_public, uint8_t ret_signature[BASE_RSA_BYTES],
     struct base_err *err);
+
+/**
+ * The same with the one private P-256 key that the URI names (CKM_ECDSA), over a SHA-256 digest.
+ * Its public point is read from the public key object with the same CKA_ID.
+ *
+ * @param[out] ret_signature  DER
+ * @return as token_sign(); BASE_E_NOTFOUND also: no such public key
+ */
+BASE_MUST_CHECK
+enum base_status token_sign_p256(const char *uri, const uint8_t digest[32],
+    uint8_t ret_public[BASE_P256_POINT_BYTES], uint8_t ret_signature[BASE_P256_SIGNATURE_MAX],
+    size_t *ret_length, struct base_err *err);
 
 #endif

@@ -159,6 +159,26 @@ static void public_text_round_trips(void **state)
     base_p256_free(key);
 }
 
+/* Shortest form: no leading zero but the one that keeps a number positive (X.690 8.3). */
+static void raw_signatures_become_der(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = { 0x30, 0x26, 0x02, 0x21, 0x00, 0x80 };
+    uint8_t raw[64] = { 0x80 };
+    uint8_t der[BASE_P256_SIGNATURE_MAX];
+    size_t length = 0;
+    raw[63] = 0x7F;
+    assert_int_equal(base_p256_signature_der(raw, der, &length, NULL), BASE_OK);
+    assert_int_equal(length, 40);
+    assert_memory_equal(der, expected, sizeof(expected));
+    assert_int_equal(der[37], 2);
+    assert_int_equal(der[38], 1);
+    assert_int_equal(der[39], 0x7F);
+    memset(raw, 0xFF, sizeof(raw));
+    assert_int_equal(base_p256_signature_der(raw, der, &length, NULL), BASE_OK);
+    assert_int_equal(length, BASE_P256_SIGNATURE_MAX);
+}
+
 static void signatures_are_verified(void **state)
 {
     (void)state;
@@ -208,6 +228,7 @@ int main(void)
         cmocka_unit_test(ecdh_known_answer),
         cmocka_unit_test(files_round_trip),
         cmocka_unit_test(public_text_round_trips),
+        cmocka_unit_test(raw_signatures_become_der),
         cmocka_unit_test(signatures_are_verified),
         cmocka_unit_test(generated_keys_differ),
     };

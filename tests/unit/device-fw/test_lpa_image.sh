@@ -182,4 +182,29 @@ token 0 "token.bin" 'token=images;object=signing' "$query"
 cmp "$work/token.bin" "$work/signed.bin" || say "token and file sign differently"
 token 0 "token.bin" 'token=images;id=%A1;type=private' "$query"
 
+# ---- an application's key on a token; OpenSSL is the judge
+openssl pkcs8 -topk8 -nocrypt -in "$work/a.key" -out "$work/a8.key"
+openssl ecparam -name secp384r1 -genkey -noout 2>/dev/null | openssl pkcs8 -topk8 -nocrypt -out "$work/curve8.key"
+softhsm2-util --import "$work/a8.key" --token images --label application --id b1 --pin 1234 >/dev/null
+softhsm2-util --import "$work/curve8.key" --token images --label curve --id b2 --pin 1234 >/dev/null
+
+# app_token CODE TEXT PATH QUERY: sign an application by the token
+app_token() {
+    expect "$1" "$2" "$tool" app-sign "$work/app" --key "pkcs11:$3?$4" --version 1.2.3 --out "$work/app-token.bin"
+}
+
+app_token 2 'can be read by everybody' 'token=images' "module-path=$module&pin-value=1234"
+app_token 2 'no token answers' 'token=other;object=application' "$query"
+app_token 2 'no such private elliptic-curve key' 'token=images;object=signing' "$query"
+app_token 2 'several keys' 'token=images' "$query"
+app_token 2 'no P-256 key' 'token=images;object=curve' "$query"
+app_token 4 'refuses the PIN' 'token=images;object=application' "module-path=$module&pin-source=$work/wrong"
+[ ! -e "$work/app-token.bin" ] || say "a refused token wrote an application"
+app_token 0 'app-token.bin' 'token=images;object=application' "$query"
+head -c 4024 "$work/app-token.bin" | cmp - "$work/covered" || say "token and file sign different applications"
+dd if="$work/app-token.bin" bs=1 skip=4104 2>/dev/null >"$work/signature"
+openssl dgst -sha256 -verify "$work/a.pem" -signature "$work/signature" "$work/covered" >/dev/null ||
+    say "OpenSSL refuses the application's signature by the token"
+cmp -s -n 4100 "$work/app-token.bin" "$work/app.bin" || say "token and file name different signers"
+
 [ "$failures" -eq 0 ]
