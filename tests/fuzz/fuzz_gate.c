@@ -19,8 +19,13 @@ static struct svc_message *message(void)
     return (struct svc_message *)(void *)(chip.shared + PLACE);
 }
 
+/* What lies around the message, untouched. Compared by memcmp: a loop here would be traced byte by
+ * byte and cost ten times what the gate does. */
+static uint8_t around[sizeof(chip.shared)];
+
 static void check_answer(void)
 {
+    const size_t end = PLACE + sizeof(struct svc_message);
     uint32_t status = message()->status;
 
     FUZZ_CHECK(
@@ -29,10 +34,8 @@ static void check_answer(void)
     FUZZ_CHECK(message()->length == 0 || status == SVC_OK ||
                status == (SVC_STATUS_DEVICE | PROTO_OK) ||
                status == (SVC_STATUS_DEVICE | PROTO_ALREADY));
-    for (size_t i = 0; i < sizeof(chip.shared); i++) {
-        if (i < PLACE || i >= PLACE + sizeof(struct svc_message))
-            FUZZ_CHECK(chip.shared[i] == FILL);
-    }
+    FUZZ_CHECK(memcmp(chip.shared, around, PLACE) == 0);
+    FUZZ_CHECK(memcmp(chip.shared + end, around + end, sizeof(around) - end) == 0);
 }
 
 /* One frame of the input: flags, operation, length, payload. Flag 1 takes the header's words from
@@ -45,8 +48,6 @@ static void call(struct svc_gate *gate, struct base_cursor *cursor)
     const uint8_t *bytes = base_cursor_take(cursor, length);
     uint32_t address = CHIP_SHARED + PLACE;
 
-    memset(chip.shared, FILL, sizeof(chip.shared));
-    memset(message(), 0, sizeof(struct svc_message));
     *message() = (struct svc_message){ SVC_VERSION, operation, SVC_FLAG_PARKED, length, 0, { 0 } };
     if (bytes != NULL)
         memcpy(message()->payload, bytes, length);
@@ -68,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct desk fresh_desk; /* libFuzzer offers no other place */
     static struct chip fresh_chip;
+    static struct svc_gate fresh_gate;
     static bool ready;
     static struct desk desk;
     static struct svc_gate gate;
@@ -76,12 +78,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!ready) {
         desk_new(&fresh_desk, PROTO_LORAWAN_1_1);
         desk_join(&fresh_desk, 0x80);
+        memset(around, FILL, sizeof(around));
+        memcpy(chip.shared, around, sizeof(around));
+        desk = fresh_desk;
+        svc_gate_start(&fresh_gate, &desk.device);
         fresh_chip = chip;
         ready = true;
     }
     desk = fresh_desk;
-    chip = fresh_chip;
-    svc_gate_start(&gate, &desk.device);
+    gate = fresh_gate;
+    /* All but the image, which nothing writes. */
+    memcpy((uint8_t *)&chip + offsetof(struct chip, home),
+        (const uint8_t *)&fresh_chip + offsetof(struct chip, home),
+        sizeof(chip) - offsetof(struct chip, home));
     base_cursor_init(&cursor, data, size);
     for (unsigned i = 0; i < FRAMES_MAX && base_cursor_left(&cursor) > 0; i++)
         call(&gate, &cursor);
