@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Branch coverage of the device code that guards keys, by its unit tests on the host: 100 %, or this fails.
+"""Branch coverage of the device code that guards keys and of the key services, by its unit tests on the host: 100 %, or this fails.
 
     coverage.py BUILD        BUILD: a folder configured with gcc, --buildtype=debug, -Db_coverage=true
     coverage.py --selftest   prove that a branch that was not taken is noticed
@@ -17,9 +17,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 FILES = ("device-fw/protocol/*.c", "device-fw/bootloader/vault.c", "device-fw/bootloader/record.c",
-         "device-fw/bootloader/envelope.c", "device-fw/bootloader/lock.c")
-TESTS = ("messages", "application", "binding", "image", "crypto", "device", "health", "lifecycle", "port", "rare",
-         "registers", "vault")
+         "device-fw/bootloader/envelope.c", "device-fw/bootloader/lock.c", "device-fw/services/*.c")
+TESTS = ("messages", "application", "binding", "image", "crypto", "device", "gate", "health", "lifecycle", "port", "rare",
+         "registers", "services", "services_branches", "services_rules", "vault")
 
 
 def build_and_run(build):
@@ -27,13 +27,16 @@ def build_and_run(build):
         os.remove(path)
     targets = [f"tests/unit/device-fw/test_device_fw_{name}" for name in TESTS]
     subprocess.run(["ninja", "-C", build, *targets], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "-q", "-t", "10", *[f"device-fw-{name}" for name in TESTS]],
+    subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "-q", "-t", "10", *["device-fw-" + name.replace("_", "-") for name in TESTS]],
                    check=True, stdout=subprocess.DEVNULL)
 
 
 def measure(build, path):
     """gcov's lines of one source file."""
-    notes = glob.glob(os.path.join(build, os.path.dirname(path), "*.p", os.path.basename(path) + ".gcda"))
+    folder, name = os.path.split(path)
+    # The services are built with the bootloader, whose folder then names them so.
+    places = (os.path.join(folder, "*.p", name), os.path.join("device-fw/bootloader/*.p", f".._{os.path.basename(folder)}_{name}"))
+    notes = [note for place in places for note in glob.glob(os.path.join(build, place + ".gcda"))]
     if len(notes) != 1:
         return None
     done = subprocess.run(["gcov", "--json-format", "--branch-probabilities", "--stdout", notes[0]], check=True,
