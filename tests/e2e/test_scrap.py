@@ -283,7 +283,8 @@ class Desk:
             lab.add_permit(lot, acts)
         room = lab.add_station("room", role="personalise")
         lab.login(room, lab.add_tester("petra", role="personaliser"))
-        options = {"image": lab.signed_image, "extra": ("--image-key", lab.image_key)}
+        options = {"image": lab.signed_image,
+                   "extra": ("--image-key", lab.image_key, "--application", lab.application)}
 
         def work(lot, check=EXIT_OK):
             board = self.board("--kitprog3")

@@ -27,7 +27,7 @@ class Line:
 
     def work(self, board, station, verb="run", check=None):
         return self.lab.provision(station, LOT, [board], verb=verb, image=self.lab.signed_image, check=check,
-                                  extra=("--image-key", self.lab.image_key))
+                                  extra=("--image-key", self.lab.image_key, "--application", self.lab.application))
 
     def lock_unknown(self):
         """A board that lost its supply between the commit of its lock and the answer; the permit that settled nothing."""
