@@ -3,7 +3,7 @@
 
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/regs.h"
-#include "device-fw/protocol/layout.h"
+#include "device-fw/services/message.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,13 +29,22 @@
 #define IMAGE_LOG2       16U
 #define IMAGE_SUBREGIONS 0xC0U
 
+/* The layer's 28 KiB: 32 KiB less the last eighth, in which the ROM has its stack. */
+#define LAYER_LOG2       15U
+#define LAYER_SUBREGIONS 0x80U
+
 /* The ROM keeps units 14 and 15; the highest matching one wins. */
 #define SMPU_HOME_0 8U
 #define SMPU_HOME_1 9U
 #define SMPU_SRAM   10U
 #define SMPU_IMAGE  11U
+#define SMPU_LAYER  12U
 
 #define WORD_MASK UINT32_MAX
+
+_Static_assert(SVC_LAYER_BASE % (1U << LAYER_LOG2) == 0 &&
+                   SVC_LAYER_END - SVC_LAYER_BASE == 7U << (LAYER_LOG2 - 3U),
+    "the layer's memory is seven eighths of one region");
 
 struct setting {
     uint32_t address;
@@ -62,6 +71,7 @@ static const struct setting settings[] = {
     SMPU(SMPU_SRAM, BL_PROTECT_SRAM, SECRET | OWN, BL_PROTECT_SRAM_LOG2),
     SMPU(SMPU_IMAGE, PROTO_IMAGE_ADDRESS | IMAGE_SUBREGIONS, LOOK | BL_PROT_ATT_EXECUTE | ONLY(CM4),
         IMAGE_LOG2),
+    SMPU(SMPU_LAYER, SVC_LAYER_BASE | LAYER_SUBREGIONS, SECRET | OWN, LAYER_LOG2),
     /* System calls, the noise source and whoever may ask the crypto block to copy memory. */
     FIXED(BL_PPU_IPC(0), OPEN | OWN | DEBUG),
     FIXED(BL_PPU_IPC(1), OPEN | OWN | DEBUG),

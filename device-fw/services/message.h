@@ -29,10 +29,14 @@
 #define SVC_SHARED_BASE 0x08018000U
 #define SVC_SHARED_END  0x08040000U
 
-/** Kept for a caller on the CM0+ itself, in a context of its own. No program runs there yet, and
- * the protection units do not close it to the CM4: nothing secret may lie in it. */
+/** A caller on the CM0+ itself, the layer, has its messages and all its own data here: closed to
+ * the CM4, its DMA and the debug master. */
 #define SVC_LAYER_BASE 0x08040000U
 #define SVC_LAYER_END  0x08047000U
+
+/** What of the CM4's memory the layer reads and writes too: how the two talk. */
+#define SVC_COMMON_BASE 0x08030000U
+#define SVC_COMMON_END  0x08040000U
 
 #define SVC_PAYLOAD_MAX 288U
 

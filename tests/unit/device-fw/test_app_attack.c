@@ -167,7 +167,12 @@ static void vault_and_memory(void **state)
         assert_false(writes(at, 0));
         tried += 2;
     }
-    print_message("vault and bootloader memory: %u accesses refused\n", tried);
+    for (uint32_t at = SVC_LAYER_BASE; at < SVC_LAYER_END; at += 64) {
+        assert_false(reads(at));
+        assert_false(writes(at, 0));
+        tried += 2;
+    }
+    print_message("vault, bootloader and layer memory: %u accesses refused\n", tried);
     check_service();
     board_check_vault(&app.board);
 }
@@ -262,6 +267,10 @@ static void dma(void **state)
             assert_false(copies(unit, PROTO_VAULT_HOME_1 + at, mine + 8));
         }
         for (uint32_t at = BL_SRAM; at < BL_SRAM_END; at += 512) {
+            assert_false(copies(unit, at, mine + 8));
+            assert_false(copies(unit, mine, at));
+        }
+        for (uint32_t at = SVC_LAYER_BASE; at < SVC_LAYER_END; at += 512) {
             assert_false(copies(unit, at, mine + 8));
             assert_false(copies(unit, mine, at));
         }

@@ -81,7 +81,7 @@ static void system_call_tells_a_refusal(void **state)
     assert_false(bl_srom_program_row(PROTO_VAULT_HOME_0, &value));
 }
 
-#define PROTECTION_COUNT 45U /* registers */
+#define PROTECTION_COUNT 47U /* registers */
 
 /* The registers that decide, with what they hold. */
 static const struct {
@@ -97,6 +97,9 @@ static const struct {
     /* The image, 6/8 of 64 KiB: context 4 reads and executes. */
     { 0x402422C0, 0x100000C0 },
     { 0x402422C4, 0xCF00116D },
+    /* The layer's memory, 7/8 of 32 KiB: contexts 0 and 1. */
+    { 0x40242300, 0x08040080 },
+    { 0x40242304, 0x8E000318 },
     /* IPC structs 0 to 2 and interrupt struct 0: contexts 1 and 5. */
     { 0x40201004, 0x8000235B },
     { 0x40201044, 0x8000235B },
