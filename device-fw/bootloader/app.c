@@ -25,6 +25,8 @@ struct candidate {
 static struct svc_gate gate;
 /* What is being verified lies here, and not on the stack. */
 static struct candidate found;
+/* Of the image that runs; entry 0: none. */
+static struct bl_layer layer;
 
 static void hash_flash(uint32_t length, uint8_t ret_digest[PROTO_HASH_SIZE])
 {
@@ -142,6 +144,8 @@ enum proto_status bl_app_start(struct bl_device *device)
     if (status == PROTO_OK &&
         (check_unchanged(device, &found) != BL_YES || check_floor(device, &found) != BL_YES))
         status = PROTO_BAD_MAC;
+    if (status == PROTO_OK)
+        status = bl_layer_find(found.application.program_size, &layer);
     if (status != PROTO_OK)
         return status;
     svc_gate_start(&gate, device);
@@ -152,6 +156,19 @@ bool bl_app_poll(struct bl_device *device)
 {
     (void)device;
     return svc_gate_poll(&gate);
+}
+
+bool bl_app_layer(struct bl_layer *ret_layer)
+{
+    if (layer.entry == 0)
+        return false;
+    *ret_layer = layer;
+    return true;
+}
+
+void bl_app_call(uint32_t address)
+{
+    (void)svc_gate_serve(&gate, SVC_CALLER_LAYER, address);
 }
 
 void bl_app_wipe(void)

@@ -5,6 +5,7 @@
 /** @file The application on the CM4, as the bootloader's main loop sees it. */
 
 #include "device-fw/bootloader/device.h"
+#include "device-fw/bootloader/layer.h"
 
 /**
  * Verify the application (device-fw/protocol/application.h) and start it on the CM4. Called with a
@@ -16,7 +17,8 @@
  *
  * @return PROTO_OK: it runs; PROTO_ALREADY: it ran before; PROTO_UNSUPPORTED: there is none;
  *         PROTO_BAD_VERSION: older than the floor; PROTO_BAD_MAC: not signed by that key, or
- *         altered; PROTO_BAD_LENGTH, PROTO_BAD_FIELD: malformed; PROTO_NOT_BOUND: no application
+ *         altered; PROTO_BAD_LENGTH, PROTO_BAD_FIELD: malformed, or its
+ *         layer's stack or entry lies outside its place; PROTO_NOT_BOUND: no application
  *         key; PROTO_FLASH_FAILED. Anything but the first two leaves the CM4 off.
  */
 enum proto_status bl_app_start(struct bl_device *device);
@@ -26,5 +28,11 @@ void bl_app_wipe(void);
 
 /** Serve one request of the running application. False: none waits. */
 bool bl_app_poll(struct bl_device *device);
+
+/** The layer's place in the image that was started. False: it has none. */
+bool bl_app_layer(struct bl_layer *ret_layer);
+
+/** Serve the layer's message at this address; nothing happens where none may lie. */
+void bl_app_call(uint32_t address);
 
 #endif

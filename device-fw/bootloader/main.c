@@ -4,6 +4,7 @@
 #include "device-fw/bootloader/app.h"
 #include "device-fw/bootloader/debug.h"
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/layer.h"
 #include "device-fw/bootloader/port.h"
 #include "device-fw/bootloader/protect.h"
 #include "device-fw/bootloader/regs.h"
@@ -90,13 +91,18 @@ static void serve_port(void)
     }
 }
 
-static void serve_application(void)
+void bl_main_serve(void)
+{
+    while (bl_app_poll(&device)) {
+    }
+    if (device.reset_wanted)
+        reset();
+}
+
+void bl_main_serve_alone(void)
 {
     for (;;) {
-        while (bl_app_poll(&device)) {
-        }
-        if (device.reset_wanted)
-            reset();
+        bl_main_serve();
         bl_hal_idle();
     }
 }
@@ -133,6 +139,7 @@ void bl_main_wipe(void)
 
 void bl_main(void)
 {
+    struct bl_layer layer;
     uint32_t boot_word;
 
     stop_cm4();
@@ -146,5 +153,7 @@ void bl_main(void)
     else if (!is_running(bl_device_run(&device)))
         stop();
     bl_port_close();
-    serve_application();
+    if (bl_app_layer(&layer))
+        bl_layer_run(&layer);
+    bl_main_serve_alone();
 }

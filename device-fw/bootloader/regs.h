@@ -19,6 +19,22 @@
 #define BL_SCB_AIRCR          0xE000ED0CU
 #define BL_SCB_AIRCR_RESET    0x05FA0004U /* key and SYSRESETREQ */
 
+#define BL_MPU_TYPE            0xE000ED90U
+#define BL_MPU_CTRL            0xE000ED94U
+#define BL_MPU_RNR             0xE000ED98U
+#define BL_MPU_RBAR            0xE000ED9CU
+#define BL_MPU_RASR            0xE000EDA0U
+#define BL_MPU_TYPE_REGIONS    8U
+#define BL_MPU_CTRL_ON         0x00000005U /* what no region names is for privileged code */
+#define BL_MPU_RBAR_ADDRESS    0xFFFFFF00U
+#define BL_MPU_RASR_ENABLED    0x00000001U
+#define BL_MPU_RASR_DATA       0x13000000U        /* read and write by all, no execution */
+#define BL_MPU_RASR_OURS       0x11000000U        /* read and write with privilege */
+#define BL_MPU_RASR_CODE       0x06000000U        /* read and execution by all */
+#define BL_MPU_RASR_DEVICE     0x00050000U        /* shareable device memory */
+#define BL_MPU_RASR_NOT(part)  (0x100U << (part)) /* eighth of the region that is left out */
+#define BL_MPU_RASR_SIZE(log2) (((log2)-1U) << 1U)
+
 /* CPU subsystem. */
 #define BL_CPUSS_CM4_PWR_CTL     0x40210080U
 #define BL_CPUSS_CM4_PWR_OFF     0x05FA0000U /* key, mode 0 */

@@ -4,6 +4,7 @@
  * compiler calls. Device only.
  */
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/layer.h"
 #include "device-fw/bootloader/main.h"
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/protocol/binding.h"
@@ -32,7 +33,6 @@ extern uint32_t bl_bss_end[];
 void bl_reset(void);
 void bl_fault(void);
 void bl_fault_end(void);
-void bl_tick(void);
 
 /* The binding block before binding: magic, this build's version, no authority, no hash. */
 __attribute__((
@@ -62,8 +62,10 @@ __attribute__((section(".vectors"), used)) static const union vector vectors[EXC
     [0] = { .stack = bl_stack_top },
     [1] = { .handler = bl_reset },
     [2] = { .address = ROM_NMI_HANDLER },
-    [3 ... 14] = { .handler = bl_fault },
-    [15] = { .handler = bl_tick },
+    [3 ... 10] = { .handler = bl_fault },
+    [11] = { .handler = bl_layer_on_call },
+    [12 ... 14] = { .handler = bl_fault },
+    [15] = { .handler = bl_layer_on_tick },
     [16 ... EXCEPTION_COUNT - 1] = { .handler = bl_fault },
 };
 
@@ -98,11 +100,6 @@ void bl_reset(void)
     bl_main();
 }
 
-/* Wakes the core from WFI and has nothing else to do. */
-void bl_tick(void)
-{
-}
-
 /* Keep nothing, answer nothing. Entered with an empty stack. */
 __attribute__((used)) void bl_fault_end(void)
 {
@@ -112,11 +109,17 @@ __attribute__((used)) void bl_fault_end(void)
         __asm__ volatile("wfi");
 }
 
-/* A bus fault or an interrupt that nobody asked for. What was interrupted does not go on, and its
- * frames may hold secrets: start at the stack's top, so that all of them lie in what is cleared. */
+/* A bus fault or an interrupt that nobody asked for. The layer's ends the layer. Of our own, what
+ * was interrupted does not go on, and its frames may hold secrets: start at the stack's top, so
+ * that all of them lie in what is cleared. */
 __attribute__((naked)) void bl_fault(void)
 {
-    __asm__ volatile("ldr r0, =bl_stack_top\n"
+    __asm__ volatile("mov r0, lr\n"
+                     "add r0, #3\n" /* 0xFFFFFFFD: from thread mode on the process stack */
+                     "bne 1f\n"
+                     "ldr r0, =bl_layer_end\n"
+                     "bx r0\n"
+                     "1: ldr r0, =bl_stack_top\n"
                      "mov sp, r0\n"
                      "bl bl_fault_end\n"
                      ".ltorg");

@@ -4,8 +4,8 @@
 
 /**
  * @file
- * How the client's messages get to the gate: port_cm4.c on the CM4. A stack on the CM0+ would bring
- * another one.
+ * How the client's messages get to the gate: port_cm4.c on the CM4, port_layer.c in a layer on
+ * the CM0+.
  */
 
 #include "device-fw/services/message.h"

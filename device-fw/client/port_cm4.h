@@ -12,7 +12,7 @@
 /** System interrupt of the park request: input 34 of the CM4's NVIC. */
 #define LPAC_PARK_IRQ 34U
 
-/** Let the park request reach the NVIC. Needed only where a stack on the CM0+ uses the gate too. */
+/** Let the park request reach the NVIC. Needed where a layer on the CM0+ uses the gate too. */
 void lpac_port_listen(void);
 
 /** The handler of LPAC_PARK_IRQ, with the highest priority: waits in SRAM while the CM0+ writes the

@@ -25,6 +25,6 @@ find "$build" -name '*.su' -exec cat {} + | sort -t"$(printf '\t')" -k2,2nr >"$i
 for name in bootloader.elf bootloader.bin bootloader.map bootloader.size bootloader.stack \
     routines.elf routines_leaky.elf app-demo.elf app-demo.bin bootloader_leaky.bin prober.bin \
     bootloader_early_nonce.bin bootloader_early_counter.bin bootloader_unrepaired.bin \
-    bootloader_second_look.bin; do
+    bootloader_second_look.bin layer-demo.bin layer_prober.bin layer_unparked.bin; do
     cmp -s "$image/$name" "$out/$name" || cp "$image/$name" "$out/$name"
 done

@@ -13,6 +13,10 @@
  * protected entries u16 (0: none are used) | 12 program size u32 | 16 flags u32 (0) | 20 version:
  * major u8, minor u8, revision u16, build u32 | 28 zero u32. Entries: magic 0x6907 u16, total size
  * u16, then type u16, length u16, value.
+ *
+ * A program for the CM0+ itself, the layer of man lpa-services(7), lies in the same image: the
+ * words from PROTO_APPLICATION_LAYER_AT on, which the CM4's vector table does not use, are
+ * PROTO_APPLICATION_LAYER_MAGIC, the layer's first stack pointer, and its entry (bit 0 set).
  */
 
 #include "device-fw/protocol/mailbox.h"
@@ -23,6 +27,9 @@
 #define PROTO_APPLICATION_MAX_SIZE      0x00070000U /**< up to the end of flash sector 1 */
 #define PROTO_APPLICATION_HEADER_SIZE   0x400U      /**< the CM4's vectors lie on 1 KiB */
 #define PROTO_APPLICATION_HEADER_USED   32U
+#define PROTO_APPLICATION_LAYER_AT      0x20U /**< in the program: vectors 8 to 10 */
+#define PROTO_APPLICATION_LAYER_SIZE    12U
+#define PROTO_APPLICATION_LAYER_MAGIC   0x4C41504CU
 #define PROTO_APPLICATION_TLV_MAX       256U
 #define PROTO_APPLICATION_SIGNATURE_MAX 72U /**< DER */
 
