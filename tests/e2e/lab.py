@@ -460,6 +460,17 @@ class TlsRelay(Relay):
         return self.client_side.wrap_socket(super().connect(), server_hostname="localhost")
 
 
+class Count:
+    """A hook of a relay that cuts at the `at`-th piece of data and counts them all."""
+
+    def __init__(self, at):
+        self.at, self.seen = at, 0
+
+    def __call__(self, data):
+        self.seen += 1
+        return None if self.seen == self.at else data
+
+
 # -- results ----------------------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ import random
 import sys
 import time
 
-from lab import EXIT_OK, Lab, Relay, Tap, TlsRelay, expect, units_of
+from lab import Count, EXIT_OK, Lab, Relay, Tap, TlsRelay, expect, units_of
 
 
 NEVER = 60000
@@ -77,15 +77,6 @@ class Cut(Relay):
             passed, rest = passed + rest[:size], rest[size:]
         self.rest[direction] = rest
         return passed
-
-
-class Count:
-    def __init__(self, at):
-        self.at, self.seen = at, 0
-
-    def __call__(self, data):
-        self.seen += 1
-        return None if self.seen == self.at else data
 
 
 class Line:

@@ -8,11 +8,13 @@ import json
 import os
 import sys
 
-from lab import (EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_USAGE, EXIT_VERIFY, expect, program, run_cases, units_of)
+from lab import (Count, EXIT_DENIED, EXIT_OK, EXIT_REMOTE, EXIT_USAGE, EXIT_VERIFY, TlsRelay, expect, program, run_cases,
+                 units_of)
 from field import (ALREADY, DEVICE, ENVELOPE_SIZE, LORA, NONCE_AT, OK, RECEIPT_SIZE, SVC_NO_KEYS, Dark, FieldBoard)
 
-NO_RECORD, WRONG_NONCE = DEVICE | 18, DEVICE | 11  # lpa-envelope(5)
-VAULT_STATE_AT, IDENTITY_AT = 145, 64
+WRONG_NONCE = DEVICE | 11  # lpa-envelope(5)
+IDENTITY_AT = 64
+SOAK = os.environ.get("LPA_SECONDS") == "0"
 # Around each flash operation: erase and write, in both homes. The four kinds of garbage are sim/chip_test.h's.
 # tests/unit/device-fw/test_order_cuts.c has more of them, without a station.
 CUTS = [(operation, when, pattern) for operation in range(1, 5)
@@ -66,9 +68,9 @@ class Line:
             file.write(data)
         return path
 
-    def unit(self, verb, field, *args, station=None, check=EXIT_OK):
+    def unit(self, verb, field, *args, station=None, check=EXIT_OK, wrapper=()):
         return self.lab.run(program("lpa-provision"), "unit", verb, field.uid, "--dir", station or self.line, *args,
-                            check=check)
+                            check=check, wrapper=wrapper)
 
     def ask(self, field, statement, station=None, check=EXIT_OK, extra=()):
         """The envelope's bytes, or where the station fails what it said."""
@@ -322,6 +324,72 @@ class Line:
         self.carry_out(field)
         field.close()
 
+    def order_with(self, field, wrong):
+        """A rework whose two station commands are given twice: once as `wrong` has it, once more without a fault. The
+        exit codes of the first ones."""
+        self.order(field, "rework")
+        statement = field.statement(self.authority)
+        path = self.file("statement.wrong", statement)
+        first = wrong("envelope", field, "--statement", path, "--out", self.lab.path("envelope.wrong"))
+        status, receipt = field.envelope(self.ask(field, statement))
+        expect(status == OK, f"the envelope is taken: {status:#x}")
+        second = wrong("receipt", field, "--receipt", self.file("receipt.wrong", receipt))
+        self.hand_in(field, receipt)
+        shown = self.show(field)
+        expect(shown["kms"]["state"] == "confirmed" and shown["journal"]["state"] == "locked", f"ended right: {shown}")
+        expect(len(self.roots(field)) == 1, "one key")
+        return first.code, second.code
+
+    def killed(self):
+        """The station's program dies at each of its syncs."""
+        field = self.locked_board()
+        codes, at, places = (1, 1), 1, 0
+        while codes != (0, 0):
+            codes = self.order_with(field, lambda *args: self.unit(
+                *args, check=None, wrapper=self.lab.kill_at_sync(at)))
+            expect(set(codes) <= {0, -9}, f"killed or done: {codes}")
+            places += codes.count(-9)
+            at += 1 if SOAK else 4
+        expect(places > 4, f"killed at {places} places")
+        field.close()
+        self.lab.audit(self.line)
+        return f"{places} places"
+
+    def answers_lost(self):
+        """A request to the KMS, or its answer, is lost with the connection: the request may have been carried out."""
+        field = self.locked_board()
+        places = 0
+        for direction in ("on_reply", "on_request"):
+            cut, at = True, 1
+            while cut:
+                relays = []
+                codes = self.order_with(field, lambda *args: self.through_relay(relays, direction, at, *args))
+                expect(set(codes) <= {EXIT_OK, EXIT_REMOTE}, f"unknown or done: {codes}")
+                cut = [counter.seen >= at for counter in relays]
+                places += sum(cut)
+                cut = any(cut)
+                at += 1 if SOAK else 3
+        expect(places > 4, f"cut at {places} places")
+        field.close()
+        self.lab.audit(self.line)
+        return f"{places} places"
+
+    def through_relay(self, counters, direction, at, *args):
+        """One station command behind a relay that cuts once; its counter comes to the list."""
+        config = os.path.join(self.line, "station.ini")
+        with open(config) as file:
+            text = file.read()
+        counters.append(Count(at))
+        relay = TlsRelay(self.lab, self.line, **{direction: counters[-1]})
+        try:
+            with open(config, "w") as file:
+                file.write(text.replace(str(self.lab.kms_port), str(relay.port)))
+            return self.unit(*args, check=None)
+        finally:
+            with open(config, "w") as file:
+                file.write(text)
+            relay.close()
+
     def power_cuts(self):
         """The supply fails before, during and after each flash operation of an envelope; the second round ends right."""
         field = self.locked_board()
@@ -337,7 +405,7 @@ class Line:
             expect(status == OK, f"without a cut: {status:#x}")
             operations = field.operations() - begin
             expect(operations >= 4, f"two homes, each erased and written: {operations}")
-            wanted = CUTS if os.environ.get("LPA_SECONDS") == "0" else CUTS[first::5]
+            wanted = CUTS if SOAK else CUTS[first::5]
             for case in wanted:
                 field.back()
                 again = self.cut_once(field, statement, envelope, old, case)
@@ -413,6 +481,7 @@ class Line:
 
 CASES = [("the whole way", Line.whole_way), ("bad statements", Line.statements), ("bad receipts", Line.receipts),
          ("twice", Line.twice), ("the KMS is away", Line.kms_away), ("no session", Line.no_session),
+         ("the station is killed", Line.killed), ("answers are lost", Line.answers_lost),
          ("power cuts", Line.power_cuts), ("an application without envelopes", Line.no_application),
          ("the searches can fail", Line.planted), ("logs", Line.logs)]
 
