@@ -292,6 +292,33 @@ def check_format(tree):
                 yield done.stderr.strip()[:200] or "clang-format failed"
 
 
+def check_services_page(tree):
+    """Numbers and operations of man lpa-services(7) are those of the code."""
+    page, header, core = "man/lpa-services.7", "device-fw/services/message.h", "device-fw/services/core.c"
+    if page not in tree.files:
+        return
+    text = " ".join(tree.text(page).split())
+    value = dict(re.findall(r"#define (SVC_\w+)\s+(\w+?)U\b", tree.text(header)))
+    wanted = [f"({value.get('SVC_SHARED_BASE')} to {value.get('SVC_SHARED_END')})", f"IPC channel {value.get('SVC_CHANNEL')},",
+              f"interrupt structure {value.get('SVC_INTR')}."]
+    steps = re.search(r"step\[SVC_COUNTERS\] = \{ (\d+), (\d+), \2, (\d+), \3 \}", tree.text(core)) if core in tree.files else None
+    if core in tree.files:
+        wanted.append("in steps of {} uplinks, {} downlinks, 16 DevNonces and {} RJcounts.".format(*steps.groups())
+                      if steps else "(the steps of core.c)")
+    for words in wanted:
+        if words not in text:
+            yield f"{page}: does not say \"{words}\""
+    listed = re.search(r"^\.Sh OPERATIONS$(.*?)^\.Sh ", tree.text(page), re.M | re.S)
+    items = re.findall(r"^\.It (.*)$", listed.group(1), re.M) if listed else []
+    told = {re.sub(r"[ -]", "_", name.strip().upper()) for item in items for name in item.split(",")}
+    coded = {name for name in re.findall(r"^\s+SVC_OP_(\w+) = \d+,", tree.text(header), re.M)}
+    for name in sorted(coded ^ {name.replace("OPTIONS", "FOPTS") for name in told}):
+        yield f"{page}: operation {name} stands in only one of page and {header}"
+    for name in sorted(set(re.findall(r"\bSVC_[A-Z_]+\b", text))):
+        if not re.search(rf"\b{name}\b", tree.text(header)):
+            yield f"{page}: {name} does not stand in {header}"
+
+
 CHECKS = {name[6:].replace("_", "-"): function for name, function in globals().items() if name.startswith("check_")}
 
 

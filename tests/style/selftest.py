@@ -20,11 +20,18 @@ CLEAN = {
                          "enum base_status base_one(int value)\n{\n    static const int one = 1;\n"
                          '    (void)printf("strcpy(goto) %d", value + one + table[0]); /* sprintf( in a comment */\n'
                          "    return BASE_OK;\n}\n",
+    "device-fw/services/message.h": HEAD + "#ifndef SVC_MESSAGE_H\n#define SVC_MESSAGE_H\n\n#define SVC_CHANNEL     8U\n"
+                                           "#define SVC_INTR        9U\n#define SVC_SHARED_BASE 0x10U\n"
+                                           "#define SVC_SHARED_END  0x20U\n\nenum svc_operation {\n    SVC_OP_IDENTITY = 1,\n"
+                                           "    SVC_OP_CRYPT_FOPTS = 2,\n};\n\n#endif\n",
+    "man/lpa-services.7": '.\\" SPDX-License-Identifier: Apache-2.0\n.Sh OPERATIONS\n.It identity , crypt options\n.Sh MESSAGES\n'
+                          "SRAM (0x10 to 0x20), IPC channel 8, interrupt\nstructure 9.\n",
     "tests/run.sh": "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n",
     "README.md": "Clean.\n",
 }
 
 BODY = CLEAN["base/one.c"]
+PAGE = CLEAN["man/lpa-services.7"]
 
 # check: file that gets the violation, its content
 PLANTED = {
@@ -44,11 +51,14 @@ PLANTED = {
                                                             "enum base_status base_one")),
     "words": ("README.md", "This is a TO" + "DO.\n"),
     "workplace": ("README.md", "See /work/" + "shared.\n"),
+    "services-page": ("man/lpa-services.7", PAGE.replace("channel 8", "channel 7")),
     "columns": ("base/one.c", BODY + "/* " + "x" * 120 + " */\n"),
     "format": ("base/one.c", BODY.replace("    return", "  return")),
 }
 
 MORE = {
+    "services-page": [("man/lpa-services.7", PAGE.replace("identity ,", "")), ("man/lpa-services.7", PAGE.replace("0x20", "0x24")),
+                      ("man/lpa-services.7", PAGE + "SVC_NEVER\n")],
     "layers": [("base/one.c", BODY.replace("<stdio.h>", '"lpa/job.h"')), ("base/one.c", BODY.replace("<stdio.h>", '"one.h"')),
                ("device-fw/protocol/x.c", HEAD + '#include "base/err.h"\n'), ("sim/x.c", HEAD + '#include "programmer/swd.h"\n')],
     "state": [("base/one.c", BODY.replace("    static const int one", "    static int two;\n    static const int one")),
