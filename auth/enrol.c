@@ -95,7 +95,7 @@ enum base_status auth_enrol(
     const struct auth_enrol_opts *opts, struct base_note_verifier *ret_log, struct base_err *err)
 {
     struct base_note_key log = { 0 };
-    if (!auth_id_valid(opts->name)) {
+    if (!base_name_valid(opts->name)) {
         return base_err_set(
             err, BASE_E_ARG, "enrol", 0, "a station's name is 1 to 64 of A-Z a-z 0-9 . _ -");
     }

@@ -11,9 +11,9 @@
 
 static enum base_status check_id(const char *text, const char *what, struct base_err *err)
 {
-    return auth_id_valid(text) ? BASE_OK
-                               : base_err_set(err, BASE_E_ARG, "KMS", 0,
-                                     "a %s is 1 to 64 of A-Z a-z 0-9 . _ -", what);
+    return base_name_valid(text) ? BASE_OK
+                                 : base_err_set(err, BASE_E_ARG, "KMS", 0,
+                                       "a %s is 1 to 64 of A-Z a-z 0-9 . _ -", what);
 }
 
 enum base_status auth_kms_get_lot(struct auth_kms *kms, const struct auth_session *session,

@@ -11,14 +11,6 @@
 
 #define TOKEN_TEXT_MAX 128
 
-bool auth_id_valid(const char *text)
-{
-    size_t length = text == NULL ? 0 : strnlen(text, AUTH_ID_SIZE);
-    return length > 0 && length < AUTH_ID_SIZE && text[0] != '.' && text[0] != '-' &&
-           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
-               length;
-}
-
 enum base_status auth_kms_open(
     const struct auth_kms_opts *opts, struct auth_kms **ret_kms, struct base_err *err)
 {
@@ -230,7 +222,7 @@ enum base_status auth_kms_login(struct auth_kms *kms, const char *tester,
     struct base_secret body = { 0 };
     struct auth_session session = { .expires_wall_us = 0 };
     int http_status = 0;
-    if (!auth_id_valid(tester)) {
+    if (!base_name_valid(tester)) {
         return base_err_set(
             err, BASE_E_ARG, "KMS", 0, "a tester's name is 1 to 64 of A-Z a-z 0-9 . _ -");
     }

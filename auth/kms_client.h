@@ -15,13 +15,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "base/secret.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define AUTH_ID_SIZE                                                                               \
-    65 /**< lot, tester, station names with NUL: [A-Za-z0-9._-], 1 … 64 characters */
+#define AUTH_ID_SIZE       BASE_NAME_SIZE
 #define AUTH_GRANT_ID_SIZE 33  /**< 32 lower-case hex digits and NUL: the envelope id */
 #define AUTH_ENVELOPE_MAX  512 /**< bytes */
 #define AUTH_NOTE_MAX      4096

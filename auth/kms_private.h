@@ -67,7 +67,4 @@ BASE_MUST_CHECK
 enum base_status auth_kms_read_session(
     struct auth_kms *kms, int64_t middle_us, struct auth_session *session, struct base_err *err);
 
-/** True for 1 … 64 characters that the KMS takes as a name. */
-bool auth_id_valid(const char *text);
-
 #endif

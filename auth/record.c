@@ -45,7 +45,7 @@ static enum base_status put_names(
 
     enum base_status status = BASE_OK;
     for (size_t i = 0; status == BASE_OK && i < sizeof(members) / sizeof(members[0]); i++) {
-        if (!auth_id_valid(members[i].text)) {
+        if (!base_name_valid(members[i].text)) {
             return base_err_set(err, BASE_E_ARG, "record", 0,
                 "the record's %s is not 1 to 64 of A-Z a-z 0-9 . _ -", members[i].name);
         }

@@ -59,6 +59,29 @@ enum base_status kms_args_time(
 BASE_MUST_CHECK
 enum base_status kms_print_object(json_t *object, struct base_err *err);
 
+/** How a list is printed. */
+struct kms_listing {
+    bool json;
+    int64_t now_us; /**< the store's time */
+};
+
+/** Print everything of one kind in the store; @p lot is what --lot says or NULL. */
+typedef enum base_status kms_list_fn(
+    struct kms_store *store, const char *lot, struct kms_listing *listing, struct base_err *err);
+
+/** A verb that prints a list: options, home, list. @p letters as for kms_args_read(). */
+BASE_MUST_CHECK
+enum base_status kms_list_run(
+    int argc, char **argv, const char *letters, kms_list_fn *list, struct base_err *err);
+
+typedef enum base_status kms_revoke_fn(
+    struct kms_home *home, const char *name, struct base_err *err);
+
+/** A verb that revokes the one thing of this kind that is named, and says so. */
+BASE_MUST_CHECK
+enum base_status kms_revoke_run(
+    int argc, char **argv, kms_revoke_fn *revoke, const char *kind, struct base_err *err);
+
 int kms_verb_lot(const struct cli_program *program, int argc, char **argv);
 int kms_verb_permit(const struct cli_program *program, int argc, char **argv);
 int kms_verb_tester(const struct cli_program *program, int argc, char **argv);

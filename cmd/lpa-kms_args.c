@@ -223,6 +223,42 @@ enum base_status kms_args_time(
     return BASE_OK;
 }
 
+enum base_status kms_list_run(
+    int argc, char **argv, const char *letters, kms_list_fn *list, struct base_err *err)
+{
+    struct kms_args args;
+    struct kms_home home = { .dir = "" };
+    enum base_status status = kms_args_read(argc, argv, letters, 0, &args, err);
+    if (status == BASE_OK) {
+        status = kms_args_open(&args, &home, err);
+    }
+    if (status == BASE_OK) {
+        struct kms_listing listing = { args.json, kms_store_now_us(&home.store) };
+        status = list(&home.store, args.lot, &listing, err);
+    }
+    kms_home_close(&home);
+    return status;
+}
+
+enum base_status kms_revoke_run(
+    int argc, char **argv, kms_revoke_fn *revoke, const char *kind, struct base_err *err)
+{
+    struct kms_args args;
+    struct kms_home home = { .dir = "" };
+    enum base_status status = kms_args_read(argc, argv, "d", 1, &args, err);
+    if (status == BASE_OK) {
+        status = kms_args_open(&args, &home, err);
+    }
+    if (status == BASE_OK) {
+        status = revoke(&home, args.words[0], err);
+    }
+    if (status == BASE_OK) {
+        (void)printf("%s %s is revoked\n", kind, args.words[0]);
+    }
+    kms_home_close(&home);
+    return status;
+}
+
 int kms_subverb_run(const struct cli_program *program, const struct kms_subverb *verbs,
     size_t count, int argc, char **argv)
 {

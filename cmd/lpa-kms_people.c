@@ -54,11 +54,6 @@ static enum base_status show_secret(const struct base_secret *uri, struct base_e
     return BASE_OK;
 }
 
-struct listing {
-    bool json;
-    int64_t now_us; /* the store's */
-};
-
 static enum base_status tester_add(int argc, char **argv, struct base_err *err)
 {
     struct kms_args args;
@@ -88,30 +83,9 @@ static enum base_status tester_add(int argc, char **argv, struct base_err *err)
     return status;
 }
 
-typedef enum base_status revoke_fn(struct kms_home *home, const char *name, struct base_err *err);
-
-static enum base_status revoke_one(
-    int argc, char **argv, revoke_fn *function, const char *kind, struct base_err *err)
-{
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "d", 1, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK) {
-        status = function(&home, args.words[0], err);
-    }
-    if (status == BASE_OK) {
-        (void)printf("%s %s is revoked\n", kind, args.words[0]);
-    }
-    kms_home_close(&home);
-    return status;
-}
-
 static enum base_status tester_revoke(int argc, char **argv, struct base_err *err)
 {
-    return revoke_one(argc, argv, kms_admin_tester_revoke, "tester", err);
+    return kms_revoke_run(argc, argv, kms_admin_tester_revoke, "tester", err);
 }
 
 static const char *tester_state(const struct kms_tester *tester, int64_t now_us)
@@ -124,7 +98,7 @@ static const char *tester_state(const struct kms_tester *tester, int64_t now_us)
 static enum base_status print_tester(
     void *user, const struct kms_tester *tester, struct base_err *err)
 {
-    const struct listing *listing = user;
+    const struct kms_listing *listing = user;
     const char *role = tester->role == KMS_ROLE_PERSONALISE ? "personaliser" : "tester";
     const char *state = tester_state(tester, listing->now_us);
     char since[BASE_CLOCK_TEXT_SIZE] = "";
@@ -145,20 +119,16 @@ static enum base_status print_tester(
     return BASE_OK;
 }
 
+static enum base_status list_testers(
+    struct kms_store *store, const char *lot, struct kms_listing *listing, struct base_err *err)
+{
+    (void)lot;
+    return kms_tester_each(store, print_tester, listing, err);
+}
+
 static enum base_status tester_list(int argc, char **argv, struct base_err *err)
 {
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "dJ", 0, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK) {
-        struct listing listing = { args.json, kms_store_now_us(&home.store) };
-        status = kms_tester_each(&home.store, print_tester, &listing, err);
-    }
-    kms_home_close(&home);
-    return status;
+    return kms_list_run(argc, argv, "dJ", list_testers, err);
 }
 
 int kms_verb_tester(const struct cli_program *program, int argc, char **argv)
@@ -267,7 +237,7 @@ static const char *station_state(const struct kms_station *station, int64_t now_
 static enum base_status print_station(
     void *user, const struct kms_station *station, struct base_err *err)
 {
-    const struct listing *listing = user;
+    const struct kms_listing *listing = user;
     const char *state = station_state(station, listing->now_us);
     char fingerprint[65];
     char not_after[BASE_CLOCK_TEXT_SIZE];
@@ -291,25 +261,21 @@ static enum base_status print_station(
     return BASE_OK;
 }
 
+static enum base_status list_stations(
+    struct kms_store *store, const char *lot, struct kms_listing *listing, struct base_err *err)
+{
+    (void)lot;
+    return kms_station_each(store, print_station, listing, err);
+}
+
 static enum base_status station_list(int argc, char **argv, struct base_err *err)
 {
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "dJ", 0, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK) {
-        struct listing listing = { args.json, kms_store_now_us(&home.store) };
-        status = kms_station_each(&home.store, print_station, &listing, err);
-    }
-    kms_home_close(&home);
-    return status;
+    return kms_list_run(argc, argv, "dJ", list_stations, err);
 }
 
 static enum base_status station_revoke(int argc, char **argv, struct base_err *err)
 {
-    return revoke_one(argc, argv, kms_admin_station_revoke, "station", err);
+    return kms_revoke_run(argc, argv, kms_admin_station_revoke, "station", err);
 }
 
 int kms_verb_station(const struct cli_program *program, int argc, char **argv)

@@ -101,15 +101,10 @@ static enum base_status permit_add(int argc, char **argv, struct base_err *err)
     return status;
 }
 
-struct listing {
-    bool json;
-    int64_t now_us; /* the store's */
-};
-
 static enum base_status print_permit(
     void *user, const struct kms_permit *permit, struct base_err *err)
 {
-    const struct listing *listing = user;
+    const struct kms_listing *listing = user;
     char acts[64];
     char chip[17] = "any chip";
     char until[BASE_CLOCK_TEXT_SIZE];
@@ -132,38 +127,20 @@ static enum base_status print_permit(
     return BASE_OK;
 }
 
+static enum base_status list_permits(
+    struct kms_store *store, const char *lot, struct kms_listing *listing, struct base_err *err)
+{
+    return kms_permit_each(store, lot, print_permit, listing, err);
+}
+
 static enum base_status permit_list(int argc, char **argv, struct base_err *err)
 {
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "dbJ", 0, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK) {
-        struct listing listing = { args.json, kms_store_now_us(&home.store) };
-        status = kms_permit_each(&home.store, args.lot, print_permit, &listing, err);
-    }
-    kms_home_close(&home);
-    return status;
+    return kms_list_run(argc, argv, "dbJ", list_permits, err);
 }
 
 static enum base_status permit_revoke(int argc, char **argv, struct base_err *err)
 {
-    struct kms_args args;
-    struct kms_home home = { .dir = "" };
-    enum base_status status = kms_args_read(argc, argv, "d", 1, &args, err);
-    if (status == BASE_OK) {
-        status = kms_args_open(&args, &home, err);
-    }
-    if (status == BASE_OK) {
-        status = kms_admin_permit_revoke(&home, args.words[0], err);
-    }
-    if (status == BASE_OK) {
-        (void)printf("permit %s is revoked\n", args.words[0]);
-    }
-    kms_home_close(&home);
-    return status;
+    return kms_revoke_run(argc, argv, kms_admin_permit_revoke, "permit", err);
 }
 
 int kms_verb_permit(const struct cli_program *program, int argc, char **argv)

@@ -40,7 +40,7 @@ static enum base_status copy_file(
 static enum base_status fill_station(
     struct lpa_station *station, const struct prov_args *args, struct base_err *err)
 {
-    if (!lpa_name_is_good(args->name)) {
+    if (!base_name_valid(args->name)) {
         return base_err_set(err, BASE_E_ARG, "option", 0,
             "a station's name is 1 to 64 letters, digits, dots, dashes or underscores");
     }

@@ -359,7 +359,7 @@ static enum base_status check_args(const struct prov_args *args, struct base_err
             "say --lot LOT, --image FILE and at least one --probe URL, for example "
             "tcp:127.0.0.1:4441");
     }
-    if (!lpa_name_is_good(args->lot)) {
+    if (!base_name_valid(args->lot)) {
         return base_err_set(
             err, BASE_E_ARG, "option", 0, "\"%.70s\" is not the name of a lot", args->lot);
     }

@@ -162,7 +162,7 @@ static enum base_status run_status(
 {
     struct base_err ignored = { 0 };
     if (args->rebuild) {
-        if (args->lot == NULL || !lpa_name_is_good(args->lot)) {
+        if (args->lot == NULL || !base_name_valid(args->lot)) {
             return base_err_set(
                 err, BASE_E_ARG, "option", 0, "say with --lot which lot to rebuild from the KMS");
         }

@@ -198,7 +198,7 @@ int prov_unit(const struct cli_program *program, int argc, char **argv)
         status = base_err_set(&err, BASE_E_ARG, "option", 0,
             "unit wants show, scrap, settle, envelope or receipt, and a CHIP");
     }
-    if (status == BASE_OK && v.args.lot != NULL && !lpa_name_is_good(v.args.lot)) {
+    if (status == BASE_OK && v.args.lot != NULL && !base_name_valid(v.args.lot)) {
         status = base_err_set(&err, BASE_E_ARG, "option", 0, "that is not the name of a lot");
     }
     if (status == BASE_OK) {

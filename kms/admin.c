@@ -37,7 +37,7 @@ enum base_status kms_admin_end(struct kms_home *home, enum base_status status, s
 
 enum base_status kms_admin_check_id(const char *text, const char *what, struct base_err *err)
 {
-    return kms_id_valid(text)
+    return base_name_valid(text)
                ? BASE_OK
                : base_err_set(err, BASE_E_ARG, "KMS", 0,
                      "a %s's name is 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with . or -",

@@ -204,7 +204,7 @@ static bool matches(const char *pattern, const char *path, char args[2][KMS_ID_S
         }
         memcpy(args[arg], path, length);
         args[arg][length] = '\0';
-        if (!kms_id_valid(args[arg++])) {
+        if (!base_name_valid(args[arg++])) {
             return false;
         }
         path += length;

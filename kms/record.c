@@ -151,7 +151,7 @@ static const char *disagreement(
     if (strcmp(record->station, call->station.name) != 0) {
         return "station";
     }
-    if (!kms_id_valid(record->tester)) {
+    if (!base_name_valid(record->tester)) {
         return "tester";
     }
     if (memcmp(record->image_sha256, lot->image_sha256, sizeof(record->image_sha256)) != 0) {

@@ -208,7 +208,7 @@ enum base_status kms_handle_register_unit(struct kms_call *call, struct base_err
             base_json_get_lines(body, "record", KMS_NOTE_SIZE - 1, &record, err) != BASE_OK)) {
         return kms_refuse_body(call, err);
     }
-    if (!kms_id_valid(lot)) {
+    if (!base_name_valid(lot)) {
         return kms_refuse(call, KMS_PROBLEM_REQUEST_BAD, "the lot's name is malformed");
     }
     memcpy(call->args[0], lot, strlen(lot) + 1);

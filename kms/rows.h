@@ -10,6 +10,7 @@
  */
 
 #include "base/merkle.h"
+#include "base/name.h"
 #include "base/note.h"
 #include "device-fw/protocol/layout.h"
 #include "kms/keystore.h"
@@ -18,14 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KMS_ID_SIZE         65 /**< lot, tester, station names with NUL */
+#define KMS_ID_SIZE         BASE_NAME_SIZE /**< lot, tester, station names with NUL */
 #define KMS_GRANT_ID_SIZE   33
 #define KMS_REASON_SIZE     129
 #define KMS_NOTE_SIZE       4096
 #define KMS_RECEIPT_WRAPPED (PROTO_MAC_SIZE + 8) /**< a receipt key as it is stored */
-
-/** True for 1 … 64 characters of [A-Za-z0-9._-], not beginning with a dot or dash. */
-bool kms_id_valid(const char *text);
 
 enum kms_role {
     KMS_ROLE_PROVISION = 1, /**< stations: asks grants. Testers: "tester" */

@@ -6,16 +6,6 @@
 #include "kms/rows.h"
 #include "kms/rows_private.h"
 
-bool kms_id_valid(const char *text)
-{
-    size_t length = strnlen(text, KMS_ID_SIZE);
-    if (length == 0 || length >= KMS_ID_SIZE || text[0] == '.' || text[0] == '-') {
-        return false;
-    }
-    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
-           length;
-}
-
 const char *kms_role_name(enum kms_role role)
 {
     return role == KMS_ROLE_PERSONALISE ? "personalise" : "provision";

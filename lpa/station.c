@@ -11,14 +11,6 @@
 
 #define VKEY_FILE_MAX 1024
 
-bool lpa_name_is_good(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 0 && length < AUTH_ID_SIZE &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
-               length;
-}
-
 enum base_status lpa_station_path(const struct lpa_station *station, const char *name,
     char ret_path[BASE_FILE_PATH_SIZE], struct base_err *err)
 {
@@ -90,7 +82,7 @@ static enum base_status parse_config(
         return base_err_set(err, BASE_E_CONFIG, "config", line, "%s line %d: %s", path, line,
             p.fault[0] != '\0' ? p.fault : "it cannot be read");
     }
-    if (!lpa_name_is_good(station->name) || station->origin[0] == '\0') {
+    if (!base_name_valid(station->name) || station->origin[0] == '\0') {
         return base_err_set(err, BASE_E_CONFIG, "config", 0,
             "%s must set name (letters, digits, dot, dash and underscore) and log in [station]",
             path);

@@ -39,9 +39,6 @@ struct lpa_station {
     struct base_note_verifier log;     /**< public half of the log key */
 };
 
-/** True for 1 … 64 characters of [A-Za-z0-9._-]. */
-bool lpa_name_is_good(const char *name);
-
 /**
  * Read the folder's configuration and public keys.
  *

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -11,6 +12,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -180,6 +182,25 @@ static void cut_messages_are_still_text(void **state)
     assert_string_equal(err.message, "a b");
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    static const char longest[] =
+        "0123456789012345678901234567890123456789012345678901234567890123";
+    char longer[sizeof(longest) + 1];
+    (void)snprintf(longer, sizeof(longer), "%sx", longest);
+    assert_false(base_name_valid(NULL));
+    assert_false(base_name_valid(""));
+    assert_false(base_name_valid("a b"));
+    assert_false(base_name_valid("a/b"));
+    assert_false(base_name_valid("../x"));
+    assert_false(base_name_valid("-x"));
+    assert_false(base_name_valid("\xC3\xA4"));
+    assert_false(base_name_valid(longer));
+    assert_true(base_name_valid(longest));
+    assert_true(base_name_valid("station-1.A_b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +212,7 @@ int main(void)
         cmocka_unit_test(log_writes_its_level),
         cmocka_unit_test(strangers_text_is_harmless),
         cmocka_unit_test(cut_messages_are_still_text),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,12 +27,6 @@ static void test_bad_arguments(void **state)
     assert_int_equal(lpa_station_load(NULL, &station, NULL), BASE_E_ARG);
     assert_int_equal(lpa_station_load("", &station, NULL), BASE_E_ARG);
     assert_int_equal(lpa_station_load("/nonexistent", &station, NULL), BASE_E_NOTFOUND);
-    assert_false(lpa_name_is_good(""));
-    assert_false(lpa_name_is_good("a b"));
-    assert_false(lpa_name_is_good("../x"));
-    assert_false(
-        lpa_name_is_good("0123456789012345678901234567890123456789012345678901234567890123x"));
-    assert_true(lpa_name_is_good("station-1.A_b"));
 }
 
 static void expect_refused(struct bench *b, const char *config, const char *word)
