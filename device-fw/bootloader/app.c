@@ -75,6 +75,21 @@ static uint32_t check_floor(const struct bl_device *device, const struct candida
                                                                                     : BL_NO;
 }
 
+/* The version once more, from flash, against what was read first and against the floor. */
+static uint32_t check_again(const struct bl_device *device, const struct candidate *candidate)
+{
+    uint8_t bytes[PROTO_APPLICATION_HEADER_USED];
+    struct proto_application second;
+
+    bl_hal_read(PROTO_APPLICATION_ADDRESS, bytes, sizeof(bytes));
+    if (proto_application_decode(bytes, &second) != PROTO_OK ||
+        second.version != candidate->application.version ||
+        second.program_size != candidate->application.program_size ||
+        second.version < device->vault.record.application_floor)
+        return BL_NO;
+    return BL_YES;
+}
+
 static uint32_t check_signature(const struct bl_device *device, const struct candidate *candidate)
 {
     if (bl_hardened_equal(candidate->tlv.digest, candidate->digest, PROTO_HASH_SIZE) != BL_YES)
@@ -136,6 +151,8 @@ enum proto_status bl_app_start(struct bl_device *device)
         return PROTO_ALREADY;
     status = read_candidate(&found);
     if (status == PROTO_OK && check_floor(device, &found) != BL_YES)
+        status = PROTO_BAD_VERSION;
+    if (status == PROTO_OK && check_again(device, &found) != BL_YES)
         status = PROTO_BAD_VERSION;
     if (status == PROTO_OK)
         status = admit(device, &found);

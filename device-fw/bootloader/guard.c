@@ -15,6 +15,7 @@
 #define NONCE_AT       165U
 #define RECEIPT_KEY_AT (BL_RECORD_INSTALLED_AT + 103U)
 #define APPLICATION_AT 320U
+#define FLOOR_AT       (APPLICATION_AT + 32U) /* of the application */
 #define SERVICES_AT    360U
 
 static uint32_t word_at(const uint8_t *row, uint32_t at)
@@ -46,7 +47,11 @@ static uint32_t judge_identity(const uint8_t *row, const uint8_t *old)
 
 static uint32_t judge_counters(const uint8_t *row, const uint8_t *old)
 {
-    return differs(row, old, STATE_AT, STATE_AT + 1U) |
+    uint32_t bad = 0;
+
+    if (word_at(row, FLOOR_AT) < word_at(old, FLOOR_AT))
+        bad = BL_NO;
+    return bad | differs(row, old, STATE_AT, STATE_AT + 1U) |
            differs(row, old, KEY_VERSION_AT, DEV_NONCE_AT) |
            differs(row, old, NONCE_AT, APPLICATION_AT);
 }
