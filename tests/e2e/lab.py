@@ -166,7 +166,7 @@ class Lab:
         self.secure_hash = self.run(image, "secure-hash", "--image-key", self.image_key, check=EXIT_OK).out.split()[0]
         os.unlink(key)
 
-    def sign_application(self, name="application", version="1.0.0", key=None):
+    def sign_application(self, name="application", version="1.0.0", key=None, binary=None):
         """Off the line: the demonstration application, signed; the key stays for tests that sign another one."""
         self.application_signer, self.application_key = self.path("application-signing.pem"), self.path("application.pem")
         if not os.path.exists(self.application_signer):
@@ -174,7 +174,7 @@ class Lab:
             self.run("openssl", "pkey", "-in", self.application_signer, "-pubout", "-out", self.application_key,
                      check=EXIT_OK)
         path = self.path(name + ".app")
-        self.run(program("lpa-image"), "app-sign", os.path.join(BUILD, "device-fw", "app-demo.bin"), "--key",
+        self.run(program("lpa-image"), "app-sign", binary or os.path.join(BUILD, "device-fw", "app-demo.bin"), "--key",
                  key or self.application_signer, "--version", version, "--out", path, check=EXIT_OK)
         if name == "application":
             self.application = path

@@ -15,6 +15,7 @@ Takes about as many seconds for each kind as LPA_SECONDS says (default 20; 0 = e
 import json
 import os
 import shutil
+import struct
 import sys
 
 from lab import EXIT_DENIED, EXIT_OK, EXIT_TARGET, Lab, Tap, expect, program
@@ -29,6 +30,7 @@ class AttestedLine(Line):
         self.lab = lab
         lab.setup_kms()
         lab.sign_image()
+        lab.application = lab.sign_application("sleeper", binary=self.sleeper())
         lab.add_attested_lot(LOT, target=5000, allowance=6000, count=8192)
         lab.add_permit(LOT, "rehearse,restrict,lock,settle")
         lab.serve_kms()
@@ -37,6 +39,14 @@ class AttestedLine(Line):
         lab.login(self.stations["run"], lab.add_tester("alice"))
         self.number, self.provisioned, self.settled, self.exchanges, self.reached = 0, 0, 0, {}, False
         self.select("personalise")
+
+    def sleeper(self):
+        """An application that waits for ever: a simulated core that sleeps costs no time, and many boards are looked at."""
+        program = struct.pack("<II", 0x08040000, 0x10010509).ljust(0x108, b"\0") + struct.pack("<HH", 0xBF30, 0xE7FD)
+        path = self.lab.path("sleeper.bin")
+        with open(path, "wb") as file:
+            file.write(program.ljust(4096, b"\xa5"))
+        return path
 
     def select(self, stage):
         self.stage, self.station = stage, self.stations[stage]
