@@ -13,6 +13,7 @@
 #include "device-fw/protocol/image.h"
 #include "device-fw/protocol/mailbox.h"
 #include "device-fw/protocol/messages.h"
+#include "device-fw/services/part.h"
 
 #define BYTES_MAX 512U
 
@@ -148,11 +149,24 @@ static void use_vault(void)
     bl_vault_installed_hash(hash);
 }
 
+void read_part(void);
+
+void read_part(void)
+{
+    static uint8_t bytes[SVC_PART_SIZE];
+    struct svc_part part;
+
+    fill(bytes, sizeof(bytes));
+    svc_part_decode(bytes, any_word, &part);
+    svc_part_encode(&part, bytes);
+}
+
 int main(void)
 {
     read_messages();
     read_image();
     read_record();
+    read_part();
     use_vault();
     return 0;
 }

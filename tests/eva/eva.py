@@ -32,6 +32,7 @@ def analyse(sources, main):
 def main():
     sources = [os.path.join(TOP, "device-fw/protocol", name + ".c") for name in PROTOCOL]
     sources += [os.path.join(TOP, "device-fw/bootloader", name + ".c") for name in BOOTLOADER]
+    sources.append(os.path.join(TOP, "device-fw/services/part.c"))
     with tempfile.TemporaryDirectory() as work:
         planted = os.path.join(work, "bytes.c")
         subprocess.run([os.path.join(TOP, "tests/tools/mutate.py"), sources[0], planted,
