@@ -8,11 +8,15 @@
  * CM0+ without privilege beside the key services, and asks them by SVC with a message's address in
  * r0. The text is man lpa-services(7).
  *
- * What holds it is the processor's own MPU (DDI 0419, B3.5): nothing without privilege but the
- * regions of layer.c. A protection context of the bus besides is not used. On this die the CM0+
- * comes back to context 0 by one exception handler's address alone, CM0_PC0_HANDLER, and the ROM
- * needs that for its system calls; an exception with any other handler takes the context that was
- * saved. So the bus sees context 0, and the MPU decides alone.
+ * Two things hold it, each of which would do. The processor's own MPU (DDI 0419, B3.5): nothing
+ * without privilege but the regions of layer.c. And the bus's protection units, as they hold the
+ * CM4: the layer runs in context SVC_LAYER_CONTEXT, its exceptions in context 1.
+ *
+ * On this die the CM0+ comes back to context 0 by one exception handler's address alone,
+ * CM0_PC0_HANDLER, and the ROM needs that for its system calls. So there is no way back to 0 once a
+ * layer has run. The register's description has any other exception take the context that was
+ * saved last (NOT VERIFIED; the simulated die keeps the one in force): the handlers of
+ * layer_entry.c rely on neither, because their first store takes context 1.
  */
 
 #include "device-fw/protocol/mailbox.h"

@@ -10,8 +10,25 @@
 #include "device-fw/bootloader/app.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/main.h"
+#include "device-fw/bootloader/regs.h"
+#include "device-fw/services/message.h"
 
 #define THUMB_STATE 0x01000000U
+
+/* The CM0+'s protection context, as the assembler takes it. An exception may begin in the layer's,
+ * which has no right to the main stack: the store comes before anything else. On the way back it is
+ * the last but for the return, which pops from the layer's stack. */
+#define TAKE_CONTEXT(number)                                                                       \
+    "ldr r1, =0x40244000\n"                                                                        \
+    "mov r2, #" number "\n"                                                                        \
+    "str r2, [r1]\n"                                                                               \
+    "dsb\n"                                                                                        \
+    "isb\n"
+#define OUR_CONTEXT   TAKE_CONTEXT("1")
+#define LAYER_CONTEXT TAKE_CONTEXT("2")
+
+_Static_assert(BL_PROT_MPU_MS_CTL(BL_PROT_MASTER_CM0) == 0x40244000U, "context of the CM0+");
+_Static_assert(SVC_LAYER_CONTEXT == 2U, "the layer's context");
 
 enum state {
     LAYER_NONE,   /* there is none, or it was ended */
@@ -45,8 +62,7 @@ __attribute__((naked, noreturn)) void bl_layer_go(uint32_t frame)
                      "mov r8, r4\n"
                      "mov r9, r4\n"
                      "mov r10, r4\n"
-                     "mov r11, r4\n"
-                     "ldr r0, =0xFFFFFFFD\n"
+                     "mov r11, r4\n" LAYER_CONTEXT "ldr r0, =0xFFFFFFFD\n"
                      "bx r0\n"
                      ".ltorg");
 }
@@ -54,26 +70,26 @@ __attribute__((naked, noreturn)) void bl_layer_go(uint32_t frame)
 /* To thread mode with privilege, on our own stack, at bl_layer_ended(). */
 __attribute__((naked, noreturn)) void bl_layer_end(void)
 {
-    __asm__ volatile("ldr r0, =bl_stack_top\n"
-                     "mov sp, r0\n"
-                     "bl bl_layer_forget\n"
-                     "mov r0, #0\n"
-                     "msr control, r0\n"
-                     "sub sp, #32\n"
-                     "str r0, [sp, #0]\n"
-                     "str r0, [sp, #4]\n"
-                     "str r0, [sp, #8]\n"
-                     "str r0, [sp, #12]\n"
-                     "str r0, [sp, #16]\n"
-                     "str r0, [sp, #20]\n"
-                     "ldr r0, =bl_layer_ended\n"
-                     "sub r0, #1\n" /* its Thumb bit stands in the status word */
-                     "str r0, [sp, #24]\n"
-                     "ldr r0, =0x01000000\n"
-                     "str r0, [sp, #28]\n"
-                     "ldr r0, =0xFFFFFFF9\n"
-                     "bx r0\n"
-                     ".ltorg");
+    __asm__ volatile(OUR_CONTEXT "ldr r0, =bl_stack_top\n"
+                                 "mov sp, r0\n"
+                                 "bl bl_layer_forget\n"
+                                 "mov r0, #0\n"
+                                 "msr control, r0\n"
+                                 "sub sp, #32\n"
+                                 "str r0, [sp, #0]\n"
+                                 "str r0, [sp, #4]\n"
+                                 "str r0, [sp, #8]\n"
+                                 "str r0, [sp, #12]\n"
+                                 "str r0, [sp, #16]\n"
+                                 "str r0, [sp, #20]\n"
+                                 "ldr r0, =bl_layer_ended\n"
+                                 "sub r0, #1\n" /* its Thumb bit stands in the status word */
+                                 "str r0, [sp, #24]\n"
+                                 "ldr r0, =0x01000000\n"
+                                 "str r0, [sp, #28]\n"
+                                 "ldr r0, =0xFFFFFFF9\n"
+                                 "bx r0\n"
+                                 ".ltorg");
 }
 
 __attribute__((used)) void bl_layer_forget(void)
@@ -133,21 +149,31 @@ __attribute__((used)) void bl_layer_tick(uint32_t frame)
         bl_main_serve();
 }
 
+/* Call a function with the process stack pointer. From the layer: in our context, and back in the
+ * layer's. */
+#define HANDLE(function)                                                                           \
+    "mov r0, lr\n"                                                                                 \
+    "add r0, #3\n" /* 0xFFFFFFFD: from thread mode on the process stack */                         \
+    "beq 1f\n"                                                                                     \
+    "mrs r0, psp\n"                                                                                \
+    "ldr r1, =" function "\n"                                                                      \
+    "bx r1\n"                                                                                      \
+    "1:\n" OUR_CONTEXT "push {r3, lr}\n"                                                           \
+    "mrs r0, psp\n"                                                                                \
+    "ldr r1, =" function "\n"                                                                      \
+    "blx r1\n"                                                                                     \
+    "pop {r0, r3}\n" LAYER_CONTEXT "bx r3\n"                                                       \
+    ".ltorg"
+
 __attribute__((naked)) void bl_layer_on_call(void)
 {
-    __asm__ volatile("mrs r0, psp\n"
-                     "ldr r1, =bl_layer_call\n"
-                     "bx r1\n"
-                     ".ltorg");
+    __asm__ volatile(HANDLE("bl_layer_call"));
 }
 
 /* Without a layer it wakes the core from WFI and has nothing else to do. */
 __attribute__((naked)) void bl_layer_on_tick(void)
 {
-    __asm__ volatile("mrs r0, psp\n"
-                     "ldr r1, =bl_layer_tick\n"
-                     "bx r1\n"
-                     ".ltorg");
+    __asm__ volatile(HANDLE("bl_layer_tick"));
 }
 
 void bl_layer_run(const struct bl_layer *layer)

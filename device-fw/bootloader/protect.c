@@ -8,19 +8,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Contexts as in the vendor's security example: 1 ours, 4 CM4, 5 debug port. The CM0+ itself runs
- * in context 0, which passes everywhere. */
+/* Contexts as in the vendor's security example: 1 ours, 2 the layer on the CM0+, 4 CM4, 5 debug
+ * port. The CM0+ itself runs in context 0, which passes everywhere, until it starts a layer; from
+ * then on in 1. */
 #define CONTEXT_OWN   1U
+#define CONTEXT_LAYER SVC_LAYER_CONTEXT
 #define CONTEXT_CM4   4U
 #define CONTEXT_DEBUG 5U
 
 #define OWN    BL_PROT_ATT_CONTEXT(CONTEXT_OWN)
+#define LAYER  BL_PROT_ATT_CONTEXT(CONTEXT_LAYER)
 #define CM4    BL_PROT_ATT_CONTEXT(CONTEXT_CM4)
 #define DEBUG  BL_PROT_ATT_CONTEXT(CONTEXT_DEBUG)
 #define ALL    BL_PROT_ATT_ALL_CONTEXTS
 #define OPEN   (BL_PROT_ATT_READ | BL_PROT_ATT_WRITE | BL_PROT_ATT_NS | BL_PROT_ATT_ENABLED)
 #define LOOK   (BL_PROT_ATT_READ | BL_PROT_ATT_NS | BL_PROT_ATT_ENABLED)
 #define SECRET (BL_PROT_ATT_PRIV_READ | BL_PROT_ATT_PRIV_WRITE | BL_PROT_ATT_ENABLED)
+/* Everybody named reads, privileged code writes. */
+#define SWITCH (BL_PROT_ATT_READ | BL_PROT_ATT_PRIV_WRITE | BL_PROT_ATT_NS | BL_PROT_ATT_ENABLED)
 /* Only accesses from the contexts named are judged; others go on to the next unit. */
 #define ONLY(contexts) ((contexts) | BL_PROT_ATT_MATCH)
 
@@ -71,17 +76,22 @@ static const struct setting settings[] = {
     SMPU(SMPU_SRAM, BL_PROTECT_SRAM, SECRET | OWN, BL_PROTECT_SRAM_LOG2),
     SMPU(SMPU_IMAGE, PROTO_IMAGE_ADDRESS | IMAGE_SUBREGIONS, LOOK | BL_PROT_ATT_EXECUTE | ONLY(CM4),
         IMAGE_LOG2),
-    SMPU(SMPU_LAYER, SVC_LAYER_BASE | LAYER_SUBREGIONS, SECRET | OWN, LAYER_LOG2),
+    SMPU(SMPU_LAYER, SVC_LAYER_BASE | LAYER_SUBREGIONS, OPEN | OWN | LAYER, LAYER_LOG2),
     /* System calls, the noise source and whoever may ask the crypto block to copy memory. */
     FIXED(BL_PPU_IPC(0), OPEN | OWN | DEBUG),
     FIXED(BL_PPU_IPC(1), OPEN | OWN | DEBUG),
     FIXED(BL_PPU_IPC(2), OPEN | OWN | DEBUG),
     FIXED(BL_PPU_IPC_INTR(0), OPEN | OWN | DEBUG),
     FIXED(BL_PPU_CRYPTO, OPEN | OWN),
-    FIXED(BL_PPU_CPUSS, LOOK | ONLY(CM4)),
-    /* Contexts and memory protection units. */
+    FIXED(BL_PPU_CPUSS, LOOK | ONLY(CM4 | LAYER)),
+    /* Contexts and memory protection units. The CM0+ goes from 1 to 2 and back, in privileged
+     * code; it alone is a secure master, as the SECRET regions ask of whoever is not in 0. */
+    { BL_PROT_MS_CTL(BL_PROT_MASTER_CM0),
+        BL_PROT_MS_CTL_SECURE | BL_PROT_MS_CTL_CONTEXT(CONTEXT_OWN) |
+            BL_PROT_MS_CTL_CONTEXT(CONTEXT_LAYER),
+        WORD_MASK },
     FIXED(BL_PPU_SMPU, LOOK | ALL),
-    FIXED(BL_PPU_MPU_CM0, LOOK | ALL),
+    FIXED(BL_PPU_MPU_CM0, SWITCH | OWN | LAYER),
     FIXED(BL_PPU_MPU_CRYPTO, LOOK | ALL),
     FIXED(BL_PPU_MPU_CM4, LOOK | ALL),
     FIXED(BL_PPU_MPU_DEBUG, LOOK | ALL),

@@ -82,10 +82,12 @@
 #define BL_PROT_MPU_MS_CTL(master) (0x40244000U + 0x400U * (master))
 #define BL_PROT_SMPU_ADDR0(i)      (0x40242000U + 0x40U * (i))
 #define BL_PROT_SMPU_ATT0(i)       (0x40242004U + 0x40U * (i))
+#define BL_PROT_MASTER_CM0         0U
 #define BL_PROT_MASTER_CRYPTO      1U
 #define BL_PROT_MASTER_CM4         14U
 #define BL_PROT_MASTER_DEBUG       15U
 #define BL_PROT_MS_CTL_RESET       0x00000303U
+#define BL_PROT_MS_CTL_SECURE      0x00000301U /* the same, and the master counts as secure */
 #define BL_PROT_MS_CTL_CONTEXT(pc) (1U << (16U + (pc)))
 #define BL_PROT_MPU_PC_MASK        0x0000000FU
 #define BL_PROT_ATT_READ           0x00000009U /* user and privileged */

@@ -34,6 +34,8 @@
 #define SVC_LAYER_BASE 0x08040000U
 #define SVC_LAYER_END  0x08047000U
 
+#define SVC_LAYER_CONTEXT 2U /**< the protection context in which it runs */
+
 /** What of the CM4's memory the layer reads and writes too: how the two talk. */
 #define SVC_COMMON_BASE 0x08030000U
 #define SVC_COMMON_END  0x08040000U

@@ -81,7 +81,7 @@ static void system_call_tells_a_refusal(void **state)
     assert_false(bl_srom_program_row(PROTO_VAULT_HOME_0, &value));
 }
 
-#define PROTECTION_COUNT 47U /* registers */
+#define PROTECTION_COUNT 48U /* registers */
 
 /* The registers that decide, with what they hold. */
 static const struct {
@@ -97,19 +97,23 @@ static const struct {
     /* The image, 6/8 of 64 KiB: context 4 reads and executes. */
     { 0x402422C0, 0x100000C0 },
     { 0x402422C4, 0xCF00116D },
-    /* The layer's memory, 7/8 of 32 KiB: contexts 0 and 1. */
+    /* The layer's memory, 7/8 of 32 KiB: contexts 1 and 2. */
     { 0x40242300, 0x08040080 },
-    { 0x40242304, 0x8E000318 },
+    { 0x40242304, 0x8E00075B },
     /* IPC structs 0 to 2 and interrupt struct 0: contexts 1 and 5. */
     { 0x40201004, 0x8000235B },
     { 0x40201044, 0x8000235B },
     { 0x40201084, 0x8000235B },
     { 0x40201204, 0x8000235B },
     { 0x40201024, 0x80000240 },
-    /* Crypto block: context 1. CPU subsystem: context 4 reads. Contexts and SMPU: all read. */
+    /* Crypto block: context 1. CPU subsystem: contexts 2 and 4 read. Contexts and SMPU: all read.
+     */
     { 0x40100044, 0x8000035B },
-    { 0x40200044, 0xC0001149 },
+    { 0x40200044, 0xC0001549 },
+    { 0x40240000, 0x00060301 },
     { 0x40201604, 0x8000FF49 },
+    /* The CM0+'s context: 1 and 2 read, their privileged code writes. */
+    { 0x40201644, 0x80000759 },
     { 0x40201704, 0x8000FF49 },
     /* Nobody else takes a free programmable unit. */
     { 0x40014024, 0x80000240 },
