@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install what is missing, build, and run every test.
 #
-#   tests/run.sh              gcc build, all test suites, house rules               (< 10 minutes on two cores)
+#   tests/run.sh              gcc build, all test suites, house rules               (< 20 minutes on two cores)
 #   tests/run.sh --all        also clang, sanitizers, valgrind, man pages, programs against their man pages, device image
 #                             report, branch coverage of the device's core, frama-c's Eva, fuzz targets, the models'
-#                             slice (< 45 minutes)
+#                             slice (an hour)
 #   tests/run.sh --soak       everything, exhaustive harnesses without a time limit (hours)
 #   --seconds N               time for each exhaustive harness and fuzz target (LPA_SECONDS; 0 = no limit)
 #   --no-install              neither install packages nor fetch sources
