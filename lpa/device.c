@@ -183,6 +183,10 @@ enum base_status lpa_device_compare(struct lpa_device *device, uint32_t address,
 {
     uint8_t digest[32];
     bool equal = false;
+    if (bytes->length == 0) { /* a board that is to be wiped is looked at without an image */
+        *ret_equal = false;
+        return BASE_OK;
+    }
     enum base_status status = begins_alike(device, address, bytes, &equal, err);
     if (status == BASE_OK && equal) {
         status = prg_psoc6_digest(device->chip, address, (uint32_t)bytes->length, digest, err);
