@@ -17,7 +17,7 @@ set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 2
-mode=plain install=yes only='' fuzz_seconds=30
+mode=plain install=yes only='' fuzz_seconds=20
 while [ $# -gt 0 ]; do
     case $1 in
     --all) mode=all ;;
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
 done
 if [ "$mode" = soak ]; then
     export LPA_SECONDS=${LPA_SECONDS:-0}
-    [ "$fuzz_seconds" != 30 ] || fuzz_seconds=3600
+    [ "$fuzz_seconds" != 20 ] || fuzz_seconds=3600
 fi
 export PYTHONDONTWRITEBYTECODE=1
 # The environment of whoever calls must not change what is built.
@@ -139,7 +139,7 @@ part_sanitizers() {
     build sanitizers build-asan clang --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false \
         -Dc_args=-fno-sanitize-recover=all || return
     ASAN_OPTIONS=$common:detect_leaks=$leaks suites sanitizers build-asan -t 10 --suite unit
-    ASAN_OPTIONS=$common:detect_leaks=0 LPA_SECONDS=${LPA_SECONDS:-20} suites sanitized build-asan -t 10 \
+    ASAN_OPTIONS=$common:detect_leaks=0 LPA_SECONDS=${LPA_SECONDS:-10} suites sanitized build-asan -t 10 \
         --no-suite unit --no-suite scan --no-suite bench
     unset UBSAN_OPTIONS
 }
