@@ -13,9 +13,11 @@
 
 /**
  * Put CM4 and debug master into protection contexts of their own, and give both vault homes, the
- * bootloader's SRAM, the layer's SRAM, the crypto block and the protection units to context 1 alone
- * (the CM0+ runs in context 0, which passes everywhere). The CM4 makes no system calls, reads the
- * bootloader's image and the CPU subsystem, and writes neither. Safe to repeat.
+ * bootloader's SRAM, the crypto block and the protection units to context 1 alone (the CM0+ runs in
+ * context 0, which passes everywhere, and in 1 once a layer has started). The layer's SRAM, and the
+ * CM0+'s choice between 1 and 2 in privileged code, are for contexts 1 and 2. CM4 and layer make no
+ * system calls and do not write the CPU subsystem; the CM4 reads the bootloader's image. Safe to
+ * repeat.
  *
  * @return true when every register reads back as written
  */
