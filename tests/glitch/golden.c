@@ -173,6 +173,20 @@ static bool is_rare(const struct golden *golden, const struct sim_chip *chip, ui
     return *back != 0;
 }
 
+/* One more repetition in a loop that decides nothing: as likely among the drawn ones as any other.
+ */
+static void draw_repetition(struct golden *golden, const struct point *point)
+{
+    uint64_t at = golden->left_out++;
+
+    if (at >= golden->opts->random_points)
+        at = golden_random(&golden->draw) % golden->left_out;
+    if (at >= golden->opts->random_points)
+        return;
+    golden->drawn[at] = *point;
+    golden->drawn[at].pass = FIRST_PASSES + (uint32_t)at % REPEAT_PASSES;
+}
+
 static void note_points(
     struct golden *golden, const struct sim_chip *chip, uint16_t *seen, bool rare)
 {
@@ -186,7 +200,10 @@ static void note_points(
     if (seen[place] < UINT16_MAX)
         seen[place]++;
     if (rare && seen[place] > 1) {
-        golden->left_out += golden_other_way(chip, point.pc, &target) ? 2U : 1U;
+        draw_repetition(golden, &point);
+        point.kind = KIND_BRANCH;
+        if (golden_other_way(chip, point.pc, &target))
+            draw_repetition(golden, &point);
         return;
     }
     point.pass = seen[place] == 1 ? place % FIRST_PASSES
@@ -292,6 +309,9 @@ static void begin(struct golden *golden, const struct run_opts *opts)
     golden->square = firmware_symbol(opts->firmware, "square_f256", NULL);
     golden->base = opts->start->cm0.instructions;
     golden->poked_at = UINT64_MAX;
+    golden->draw = opts->seed;
+    golden->drawn = calloc((size_t)opts->random_points + 1, sizeof(*golden->drawn));
+    assert_non_null(golden->drawn);
     golden->states = states_new(opts->firmware, opts->start);
     set_marks(golden);
     for (size_t i = 0; i < RUN_RARELY && opts->rarely[i] != NULL; i++)
@@ -340,6 +360,8 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
     if (opts->judge(opts->user, chip, &why) != VERDICT_HELD)
         fail_msg("the undisturbed run is not as it must be: %s", why);
     golden->end = chip;
+    for (uint64_t i = 0; i < golden->left_out && i < opts->random_points; i++)
+        add_point(golden, &golden->drawn[i]);
     draw_random(golden);
     qsort(golden->points, golden->point_count, sizeof(*golden->points), compare_points);
 }
@@ -350,6 +372,7 @@ void golden_done(struct golden *golden)
     sim_chip_free(golden->end);
     free(golden->entries);
     free(golden->points);
+    free(golden->drawn);
 }
 
 bool golden_multiply(const struct golden *golden, struct sim_chip *chip)

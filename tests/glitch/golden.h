@@ -71,9 +71,11 @@ struct golden {
     struct memo memos[8];
     size_t memo_count;
     uint64_t instructions;
-    uint64_t own;      /**< of our code */
-    uint64_t poked_at; /**< when the outside world acted; UINT64_MAX = never */
-    uint64_t left_out;
+    uint64_t own;         /**< of our code */
+    uint64_t poked_at;    /**< when the outside world acted; UINT64_MAX = never */
+    uint64_t left_out;    /**< repetitions of run_opts.rarely, of which some are drawn */
+    struct point *drawn;  /**< run_opts.random_points of them, or all */
+    uint64_t draw;        /**< state of the draw */
     struct sim_chip *end; /**< the die after the run */
     uint64_t base;        /**< the core's counter at the start */
     uint32_t rare_at[RUN_RARELY];

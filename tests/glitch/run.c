@@ -466,8 +466,10 @@ struct run_counts run_scenario(const char *name, const struct run_opts *opts)
         assert_true(compared(&run) > 0);
     }
     if (run.golden.left_out > 0)
-        print_message("%s: repetitions left out in long loops that decide nothing: %llu\n", name,
-            (unsigned long long)run.golden.left_out);
+        print_message(
+            "%s: repetitions in long loops that decide nothing: %llu, of which at most %u "
+            "were drawn\n",
+            name, (unsigned long long)run.golden.left_out, opts->random_points);
     sim_chip_free(run.leader);
     sim_chip_free(run.victim);
     free(run.outcomes);

@@ -50,15 +50,15 @@ typedef bool (*run_poke_fn)(void *user, struct sim_chip *chip);
 
 struct run_opts {
     const struct firmware *firmware;
-    /** Functions whose instructions are disturbed once each and not as often as they
-     * are executed: long loops that decide nothing. NULL ends the list. */
+    /** Functions whose instructions are disturbed once each, and of their repetitions only
+     * random_points of all: long loops that decide nothing. NULL ends the list. */
     const char *rarely[RUN_RARELY];
     run_poke_fn poke;             /**< once in a run, or never; NULL = never */
     const struct sim_chip *start; /**< borrowed: right before the first instruction that counts */
     run_done_fn done;
     run_judge_fn judge;
     void *user;
-    uint32_t random_points; /**< inside primitives */
+    uint32_t random_points; /**< inside primitives, and in the repetitions of rarely */
     uint64_t seed;
     long seconds;           /**< 0 = all */
     bool verbose;           /**< print damage too, not only breaks */
