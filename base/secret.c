@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +21,101 @@ static size_t round_to_pages(size_t length)
     return (length + page - 1) / page * page;
 }
 
+/* Pages given back are kept for the next secret, wiped, still locked and left out of dumps: to map,
+ * lock and unmap one costs some hundred times as much as to wipe it, and a grant needs several. The
+ * one state of the process here; each place is taken and given back in one atomic operation. So few
+ * that an idle process locks little. */
+#define KEPT_MAX 8U
+static _Atomic(uint8_t *) kept[KEPT_MAX];
+
+/* Stands in a page that is kept. A forked child finds a zero instead, as the kernel wipes these
+ * pages there, and knows by it that its own copy of the page is not locked: locks are not
+ * inherited. */
+#define KEPT_MARK 0x4BU
+
+static void unmap(uint8_t *data, size_t mapped)
+{
+    size_t guard = round_to_pages(1);
+    (void)munmap(data - guard, mapped + 2 * guard);
+}
+
+static bool forget_kept(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        uint8_t *data = atomic_exchange(&kept[i], NULL);
+        if (data != NULL) {
+            unmap(data, round_to_pages(1));
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Kept pages count against the limit too: they make room before anything is refused. */
+static bool lock_pages(uint8_t *data, size_t mapped)
+{
+    return mlock(data, mapped) == 0 || (forget_kept() && mlock(data, mapped) == 0);
+}
+
+static uint8_t *take_kept(void)
+{
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        uint8_t *data = atomic_load(&kept[i]) == NULL ? NULL : atomic_exchange(&kept[i], NULL);
+        if (data == NULL) {
+            continue;
+        }
+        if (data[0] == KEPT_MARK || lock_pages(data, round_to_pages(1))) {
+            data[0] = 0;
+            return data;
+        }
+        unmap(data, round_to_pages(1));
+    }
+    return NULL;
+}
+
+static bool keep(uint8_t *data)
+{
+    data[0] = KEPT_MARK;
+    for (size_t i = 0; i < KEPT_MAX; i++) {
+        uint8_t *empty = NULL;
+        if (atomic_compare_exchange_strong(&kept[i], &empty, data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Between two pages that nobody may touch, so that whoever reads past a secret's neighbours, or
+ * past the secret, ends there. */
+static enum base_status map_pages(size_t mapped, uint8_t **ret_data, struct base_err *err)
+{
+    size_t guard = round_to_pages(1);
+    uint8_t *all = mmap(NULL, mapped + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) {
+        return base_err_errno(
+            err, BASE_E_NOMEM, errno, "cannot map %zu bytes for a secret", mapped);
+    }
+    uint8_t *data = all + guard;
+    if (mprotect(data, mapped, PROT_READ | PROT_WRITE) != 0) {
+        int errnum = errno;
+        unmap(data, mapped);
+        return base_err_errno(
+            err, BASE_E_NOMEM, errnum, "cannot map %zu bytes for a secret", mapped);
+    }
+    if (!lock_pages(data, mapped)) {
+        int errnum = errno;
+        unmap(data, mapped);
+        return base_err_errno(err, BASE_E_NOMEM, errnum,
+            "cannot lock %zu bytes of memory for a secret (raise the memlock limit)", mapped);
+    }
+    /* Second line behind mlock: neither a core dump nor a forked child gets these pages. */
+    (void)madvise(data, mapped, MADV_DONTDUMP);
+    (void)madvise(data, mapped, MADV_WIPEONFORK);
+    *ret_data = data;
+    return BASE_OK;
+}
+
 enum base_status base_secret_init(struct base_secret *secret, size_t length, struct base_err *err)
 {
     memset(secret, 0, sizeof(*secret));
@@ -28,24 +124,14 @@ enum base_status base_secret_init(struct base_secret *secret, size_t length, str
             "a secret of %zu bytes is not supported", length);
     }
     size_t mapped = round_to_pages(length);
-    void *data = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED) {
-        return base_err_errno(
-            err, BASE_E_NOMEM, errno, "cannot map %zu bytes for a secret", mapped);
+    uint8_t *data = mapped == round_to_pages(1) ? take_kept() : NULL;
+    enum base_status status = data != NULL ? BASE_OK : map_pages(mapped, &data, err);
+    if (status == BASE_OK) {
+        secret->data = data;
+        secret->length = length;
+        secret->mapped = mapped;
     }
-    if (mlock(data, mapped) != 0) {
-        int errnum = errno;
-        (void)munmap(data, mapped);
-        return base_err_errno(err, BASE_E_NOMEM, errnum,
-            "cannot lock %zu bytes of memory for a secret (raise the memlock limit)", mapped);
-    }
-    /* Second line behind mlock: neither a core dump nor a forked child gets these pages. */
-    (void)madvise(data, mapped, MADV_DONTDUMP);
-    (void)madvise(data, mapped, MADV_WIPEONFORK);
-    secret->data = data;
-    secret->length = length;
-    secret->mapped = mapped;
-    return BASE_OK;
+    return status;
 }
 
 enum base_status base_secret_copy(
@@ -64,7 +150,9 @@ void base_secret_done(struct base_secret *secret)
         return;
     }
     base_wipe(secret->data, secret->mapped);
-    (void)munmap(secret->data, secret->mapped);
+    if (secret->mapped != round_to_pages(1) || !keep(secret->data)) {
+        unmap(secret->data, secret->mapped);
+    }
     memset(secret, 0, sizeof(*secret));
 }
 

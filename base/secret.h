@@ -4,8 +4,9 @@
 
 /**
  * @file
- * The one type for secret bytes: locked in memory, left out of core dumps and of forked children,
- * wiped on free, compared in constant time.
+ * The one type for secret bytes: locked in memory between pages that cannot be touched, left out of
+ * core dumps and of forked children, wiped on free, compared in constant time. A few wiped pages
+ * are kept for the next secrets of the process (32 KiB at most), locked as they are.
  */
 
 #include "base/err.h"
@@ -14,9 +15,9 @@
 #include <stdint.h>
 
 struct base_secret {
-    uint8_t *data; /**< page-aligned mapping of its own; NULL when empty */
+    uint8_t *data; /**< page-aligned, pages of its own; NULL when empty */
     size_t length; /**< bytes in use */
-    size_t mapped; /**< bytes of the mapping */
+    size_t mapped; /**< bytes of its pages */
 };
 
 /**
@@ -33,7 +34,7 @@ BASE_MUST_CHECK
 enum base_status base_secret_copy(
     struct base_secret *secret, const void *data, size_t length, struct base_err *err);
 
-/** Wipe and unmap; accepts NULL and a zeroed object. */
+/** Wipe, then unmap or keep the page for another secret; accepts NULL and a zeroed object. */
 void base_secret_done(struct base_secret *secret);
 
 /** Wipe any memory so that the compiler cannot leave it out. */

@@ -87,6 +87,121 @@ static void pages_are_locked_and_left_out(void **state)
     base_secret_done(&secret);
 }
 
+/* Secrets of one page take the page of one before; whatever it held is gone, whatever it was is
+ * so still. */
+static void a_page_comes_again_empty(void **state)
+{
+    (void)state;
+    struct base_secret first;
+    struct base_secret second;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    assert_int_equal(base_secret_init(&first, page, NULL), BASE_OK);
+    memset(first.data, 0xA5, page);
+    const uint8_t *was = first.data;
+    base_secret_done(&first);
+    assert_int_equal(base_secret_init(&second, page, NULL), BASE_OK);
+    assert_ptr_equal(second.data, was);
+    for (size_t i = 0; i < page; i++) {
+        assert_int_equal(second.data[i], 0);
+    }
+    assert_true(MLOCK_IS_REPLACED || mapping_has_flag(second.data, " lo"));
+    assert_true(mapping_has_flag(second.data, " dd"));
+    assert_true(mapping_has_flag(second.data, " wf"));
+    /* Two that live together never share. */
+    assert_int_equal(base_secret_init(&first, 1, NULL), BASE_OK);
+    assert_ptr_not_equal(first.data, second.data);
+    base_secret_done(&first);
+    base_secret_done(&second);
+}
+
+/* Locks are not inherited: a page that was kept when the process forked is locked anew. */
+static void a_forked_child_locks_again(void **state)
+{
+    (void)state;
+    struct base_secret secret;
+    assert_int_equal(base_secret_init(&secret, 1, NULL), BASE_OK);
+    const uint8_t *was = secret.data;
+    base_secret_done(&secret);
+    pid_t child = fork();
+    if (child == 0) {
+        bool ok = base_secret_init(&secret, 1, NULL) == BASE_OK && secret.data == was &&
+                  secret.data[0] == 0 &&
+                  (MLOCK_IS_REPLACED || mapping_has_flag(secret.data, " lo"));
+        _exit(ok ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void expect_fault_at(const volatile uint8_t *address)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void)signal(SIGSEGV, SIG_DFL);
+        (void)*address;
+        _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void the_pages_around_cannot_be_read(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = { 32, 5000 };
+    for (size_t i = 0; i < 2; i++) {
+        struct base_secret secret;
+        assert_int_equal(base_secret_init(&secret, lengths[i], NULL), BASE_OK);
+        expect_fault_at(secret.data - 1);
+        expect_fault_at(secret.data + secret.mapped);
+        base_secret_done(&secret);
+    }
+}
+
+/* Many at once, given back in any order: each is its own, and what is kept does not grow. */
+static void more_secrets_than_are_kept(void **state)
+{
+    (void)state;
+    struct base_secret secrets[40];
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint8_t i = 0; i < 40; i++) {
+            assert_int_equal(base_secret_copy(&secrets[i], &i, 1, NULL), BASE_OK);
+        }
+        for (uint8_t i = 0; i < 40; i++) {
+            assert_int_equal(secrets[i].data[0], i);
+        }
+        for (unsigned i = 0; i < 40; i++) {
+            base_secret_done(&secrets[(i * 7) % 40]);
+        }
+    }
+}
+
+/* Where the limit leaves room for one page, the kept one makes way for a secret of another size. */
+static void kept_pages_make_way(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        struct base_secret secret;
+        struct base_secret other;
+        const struct rlimit two = { 2 * page, 2 * page };
+        bool ok = base_secret_init(&secret, 1, NULL) == BASE_OK;
+        base_secret_done(&secret);
+        /* The limit binds only without the privilege. */
+        ok = ok && setrlimit(RLIMIT_MEMLOCK, &two) == 0 &&
+             (geteuid() != 0 || setresuid(65534, 65534, 65534) == 0);
+        ok = ok && base_secret_init(&secret, 2 * page, NULL) == BASE_OK;
+        ok = ok && (MLOCK_IS_REPLACED || base_secret_init(&other, 1, NULL) == BASE_E_NOMEM);
+        _exit(ok ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void a_forked_child_sees_zeros(void **state)
 {
     (void)state;
@@ -300,6 +415,11 @@ int main(void)
         cmocka_unit_test(reads_one_line_of_a_descriptor),
         cmocka_unit_test(reads_private_files_only),
         cmocka_unit_test(pages_are_locked_and_left_out),
+        cmocka_unit_test(a_page_comes_again_empty),
+        cmocka_unit_test(a_forked_child_locks_again),
+        cmocka_unit_test(the_pages_around_cannot_be_read),
+        cmocka_unit_test(more_secrets_than_are_kept),
+        cmocka_unit_test(kept_pages_make_way),
         cmocka_unit_test(a_forked_child_sees_zeros),
         cmocka_unit_test(done_forgets),
         cmocka_unit_test(compares),
