@@ -11,6 +11,7 @@
     (UINT64_C(1) << SIM_EXC_NMI | UINT64_C(1) << SIM_EXC_HARDFAULT |                               \
         UINT64_C(1) << SIM_EXC_SVCALL | UINT64_C(1) << SIM_EXC_PENDSV |                            \
         UINT64_C(1) << SIM_EXC_SYSTICK)
+#define NOT_INTERRUPTED (UINT64_C(1) << SIM_EXC_NMI | UINT64_C(1) << SIM_EXC_HARDFAULT)
 #define MASKABLE_BY_DEBUG                                                                          \
     (~(UINT64_C(1) << SIM_EXC_NMI | UINT64_C(1) << SIM_EXC_HARDFAULT |                             \
         UINT64_C(1) << SIM_EXC_SVCALL))
@@ -104,6 +105,7 @@ static void lock_up(struct sim_core *core)
     sim_bus_note_fault(core, "lockup");
     core->attention |= SIM_ATTENTION_LOCKUP;
     core->r[15] = 0xFFFFFFFEU;
+    sim_core_update(core);
 }
 
 static bool push_frame(struct sim_core *core, uint32_t return_address)
@@ -128,20 +130,10 @@ static void flush_for_priority(struct sim_core *core, unsigned number)
         sim_core_flush_tlb(core);
 }
 
-bool sim_core_enter(struct sim_core *core, unsigned number, uint32_t return_address)
+/* Handler mode: privileged, on the main stack, at the exception's priority. */
+static void activate(struct sim_core *core, unsigned number, uint32_t lr)
 {
-    core->cycles += ENTRY_CYCLES;
-    core->busy_cycles += ENTRY_CYCLES;
-    uint32_t lr = core->ipsr != 0 ? 0xFFFFFFF1U : core->sp_is_psp ? 0xFFFFFFFDU : 0xFFFFFFF9U;
-    if (!push_frame(core, return_address)) {
-        sim_bus_note_fault(core, "fault while stacking");
-        if (number <= SIM_EXC_HARDFAULT) {
-            lock_up(core);
-            return false;
-        }
-        number = SIM_EXC_HARDFAULT;
-    }
-    core->ipsr = number; /* from here on privileged, on the main stack */
+    core->ipsr = number;
     if (core->sp_is_psp) {
         uint32_t psp = core->r[13];
         core->r[13] = core->banked_sp;
@@ -154,15 +146,46 @@ bool sim_core_enter(struct sim_core *core, unsigned number, uint32_t return_addr
     core->event = true;
     core->attention &= ~SIM_ATTENTION_LOCKUP;
     flush_for_priority(core, number);
+}
+
+/* ExceptionTaken(): begin the handler. One whose vector cannot be read stays pending, and its fault
+ * is taken instead. */
+static bool take(struct sim_core *core, unsigned number, uint32_t lr)
+{
     uint32_t vector;
-    if (!sim_core_load(core, core->vtor + number * 4, 4, &vector)) {
-        lock_up(core);
-        return false;
+
+    activate(core, number, lr);
+    while (!sim_core_load(core, core->vtor + number * 4, 4, &vector)) {
+        if (number <= SIM_EXC_HARDFAULT) {
+            lock_up(core);
+            return false;
+        }
+        core->active &= ~(UINT64_C(1) << number);
+        core->pending |= UINT64_C(1) << number;
+        number = SIM_EXC_HARDFAULT;
+        activate(core, number, lr);
     }
     core->r[15] = vector & ~1U;
     core->thumb = (vector & 1U) != 0;
     sim_core_update(core);
     return true;
+}
+
+bool sim_core_enter(struct sim_core *core, unsigned number, uint32_t return_address)
+{
+    core->cycles += ENTRY_CYCLES;
+    core->busy_cycles += ENTRY_CYCLES;
+    uint32_t lr = core->ipsr != 0 ? 0xFFFFFFF1U : core->sp_is_psp ? 0xFFFFFFFDU : 0xFFFFFFF9U;
+    if (!push_frame(core, return_address)) {
+        sim_bus_note_fault(core, "fault while stacking");
+        if (number <= SIM_EXC_HARDFAULT) { /* at its priority, which only a better one ends */
+            activate(core, number, lr);
+            lock_up(core);
+            return false;
+        }
+        number = SIM_EXC_HARDFAULT; /* the first one stays pending */
+    }
+    return take(core, number, lr);
 }
 
 /* Where the frame of this EXC_RETURN lies, NULL when the value is not a legal one here. */
@@ -181,41 +204,82 @@ static const uint32_t *return_stack(const struct sim_core *core, uint32_t value)
     }
 }
 
-bool sim_core_leave(struct sim_core *core, uint32_t value)
+/* A fault of the return itself is taken at once, as if the return had been the instruction before:
+ * nothing is stored, and the frame stays where it is. Without knowing what to go back to, or at a
+ * priority that no fault interrupts, the processor locks up. */
+static void fault_on_return(struct sim_core *core, uint32_t value, bool is_lost)
 {
-    const uint32_t *stack = return_stack(core, value);
-    uint32_t frame[8];
-    if (stack == NULL)
-        return false;
-    uint32_t sp = *stack;
-    for (unsigned i = 0; i < 8; i++) {
-        if (!sim_core_load(core, sp + i * 4, 4, &frame[i]))
-            return false;
+    sim_bus_note_fault(core, "fault while unstacking");
+    if (is_lost || (core->active & NOT_INTERRUPTED) != 0) {
+        activate(core, SIM_EXC_HARDFAULT, value);
+        lock_up(core);
+        return;
     }
-    unsigned left = core->ipsr;
-    uint32_t number = frame[7] & 0x3FU;
-    if ((value == 0xFFFFFFF1U) != (number != 0))
-        return false;
-    core->active &= ~(UINT64_C(1) << left);
+    core->cycles += ENTRY_CYCLES;
+    core->busy_cycles += ENTRY_CYCLES;
+    (void)take(core, SIM_EXC_HARDFAULT, value);
+}
+
+/* PopStack(). False: a fault, and @p ret_lost says whether the status was among what is missing,
+ * which on the main stack nothing replaces (ARM DUI 0662 2.4.1, lockup). */
+static bool pop_frame(struct sim_core *core, uint32_t sp, uint32_t ret_frame[8], bool *ret_lost)
+{
+    bool done = true;
+
+    *ret_lost = false;
+    for (unsigned i = 0; i < 8; i++) {
+        if (sim_core_load(core, sp + i * 4, 4, &ret_frame[i]))
+            continue;
+        done = false;
+        *ret_lost = i == 7;
+    }
+    return done;
+}
+
+static void resume(struct sim_core *core, uint32_t value, const uint32_t frame[8], uint32_t sp)
+{
     for (unsigned i = 0; i < 4; i++)
         core->r[i] = frame[i];
     core->r[12] = frame[4];
-    sp = (sp + 32) | (frame[7] >> 7 & 4U);
     if (value == 0xFFFFFFFDU) {
         core->banked_sp = core->r[13];
         core->sp_is_psp = true;
     }
-    core->r[13] = sp;
+    core->r[13] = (sp + 32) | (frame[7] >> 7 & 4U);
     core->r[14] = frame[5];
     core->r[15] = frame[6] & ~1U;
     sim_core_set_xpsr_flags(core, frame[7]);
     core->thumb = (frame[7] >> 24 & 1U) != 0;
-    core->ipsr = number;
+    core->ipsr = frame[7] & 0x3FU;
+}
+
+bool sim_core_leave(struct sim_core *core, uint32_t value)
+{
+    const uint32_t *stack = return_stack(core, value);
+    uint32_t frame[8];
+    bool lost;
+    if (stack == NULL)
+        return false;
+    uint32_t sp = *stack;
+    unsigned left = core->ipsr;
+    bool to_handler = value == 0xFFFFFFF1U;
+    /* Mode, and with it privilege, and priority are those returned to before the frame is read. */
+    core->active &= ~(UINT64_C(1) << left);
+    core->ipsr = to_handler ? left : SIM_EXC_THREAD;
     core->event = true;
     flush_for_priority(core, left);
+    if (!pop_frame(core, sp, frame, &lost)) {
+        fault_on_return(core, value, lost && value != 0xFFFFFFFDU);
+        return true;
+    }
+    if (to_handler != ((frame[7] & 0x3FU) != 0)) {
+        fault_on_return(core, value, false);
+        return true;
+    }
+    resume(core, value, frame, sp);
     latch_lines(core);
     sim_core_update(core);
-    if (number == 0 && (core->scr & 2U) != 0) {
+    if (core->ipsr == 0 && (core->scr & 2U) != 0) {
         core->wfe = false;
         core->attention |= SIM_ATTENTION_SLEEP; /* SLEEPONEXIT */
     }
@@ -233,10 +297,9 @@ bool sim_core_branch(struct sim_core *core, uint32_t value)
 
 void sim_core_fault(struct sim_core *core, uint32_t address)
 {
-    uint64_t high = UINT64_C(1) << SIM_EXC_NMI | UINT64_C(1) << SIM_EXC_HARDFAULT;
     core->r[15] = address;
     sim_bus_note_fault(core, "HardFault");
-    if ((core->active & high) != 0) {
+    if ((core->active & NOT_INTERRUPTED) != 0) {
         core->cycles++;
         lock_up(core);
         return;

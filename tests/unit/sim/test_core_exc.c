@@ -191,7 +191,6 @@ static void test_wfe_and_sev(void **state)
     assert_int_equal(reg(chip, 6), 2);
 }
 
-/* Each of these instructions must fault at its own address. */
 /* A count of instructions is exact even when the last one sleeps and something wakes at once. */
 static void test_exact_count_across_sleep(void **state)
 {
@@ -213,6 +212,7 @@ static void test_exact_count_across_sleep(void **state)
     }
 }
 
+/* Each of these instructions must fault at its own address. */
 static void test_faults(void **state)
 {
     static const struct {
@@ -242,6 +242,146 @@ static void test_faults(void **state)
     start(chip, cases[8].code, 4); /* the target is what cannot be executed */
     stop_at(chip, HANDLER);
     assert_int_equal(die_peek(chip, reg(chip, 13) + 24), 0xFF000000U);
+}
+
+/* ---- frames without privilege ---- */
+
+#define PROCESS_STACK 0x08005000U
+#define SVC_HANDLER   0x08002200U
+
+/* Thread mode with this CONTROL on the process stack, then SVC. */
+static void start_on_process_stack(struct sim_chip *chip, uint16_t control)
+{
+    const uint16_t code[] = {
+        0x4804,                           /* 0: ldr r0, =0x08005000 */
+        0xF380, 0x8809,                   /* 1: msr psp, r0 */
+        0x2000 | control, 0xF380, 0x8814, /* 3: msr control, r0 */
+        0xDF00,                           /* 6: svc */
+        0xE7FE,                           /* 7 */
+        0x46C0, 0x46C0,                   /* 8 */
+        0x5000, 0x0800,                   /* 10 */
+    };
+
+    start(chip, code, sizeof(code) / 2);
+}
+
+/* All may be read, written and executed, but the process stack has these access permissions. */
+static void protect_process_stack(struct sim_chip *chip, uint32_t permissions)
+{
+    die_write(chip, 0xE000ED98U, 0);
+    die_write(chip, 0xE000ED9CU, 0);
+    die_write(chip, 0xE000EDA0U, 3U << 24 | 31U << 1 | 1U);
+    die_write(chip, 0xE000ED98U, 1);
+    die_write(chip, 0xE000ED9CU, PROCESS_STACK - 256U);
+    die_write(chip, 0xE000EDA0U, permissions << 24 | 7U << 1 | 1U);
+    die_write(chip, 0xE000ED94U, 1);
+}
+
+static void check_hard_fault(struct sim_chip *chip, uint32_t lr)
+{
+    stop_at(chip, HANDLER);
+    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 3);
+    assert_int_equal(reg(chip, 14), lr);
+    assert_int_equal(reg(chip, 13), STACK);
+}
+
+/* The frame is stored with the rights of the code that was interrupted (PushStack). */
+static void test_push_without_privilege(void **state)
+{
+    struct sim_chip *chip = *state;
+
+    start_on_process_stack(chip, 3);
+    stop_at(chip, CODE + 12);
+    protect_process_stack(chip, 1); /* privileged only */
+    check_hard_fault(chip, 0xFFFFFFFDU);
+    assert_int_equal(die_read(chip, 0xE000ED24U) & 0x8000U, 0x8000U); /* the SVC still waits */
+}
+
+/* It is fetched with the rights of the code that it returns to (ExceptionReturn, PopStack), and a
+ * fault of that is the HardFault's own: the left handler is over, no second frame is stored. */
+static void test_pop_without_privilege(void **state)
+{
+    static const uint16_t svc[] = {
+        0x2003, 0xF380, 0x8814, /* 0: msr control, 3 */
+        0x4770,                 /* 3: bx lr */
+    };
+
+    for (uint32_t permissions = 1; permissions <= 3; permissions += 2) {
+        struct sim_chip *chip = NULL;
+
+        assert_int_equal(sim_chip_fork(*state, &chip, NULL), BASE_OK);
+        die_load(chip, SVC_HANDLER, svc, sizeof(svc) / 2);
+        die_poke(chip, 11 * 4 + 0x08000000U, SVC_HANDLER + 1);
+        start_on_process_stack(chip, 2); /* privileged: the frame can be stored */
+        stop_at(chip, SVC_HANDLER);
+        protect_process_stack(chip, permissions);
+        if (permissions == 3) {
+            stop_at(chip, CODE + 14); /* anybody's: it goes back */
+            assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 0);
+        } else {
+            check_hard_fault(chip, 0xFFFFFFFDU);
+        }
+        assert_int_equal(die_read(chip, 0xE000ED24U) & 0x80U, 0); /* no SVC is active */
+        sim_chip_free(chip);
+    }
+}
+
+/* ---- lockup ---- */
+
+/* A fault whose frame cannot be stored, while SysTick interrupts. */
+static void lock_up(struct sim_chip *chip)
+{
+    static const uint16_t code[] = {
+        0x2700,         /* 0: movs r7, #0 */
+        0x2080,         /* 1: movs r0, #0x80 (ROM) */
+        0xF380, 0x8809, /* 2: msr psp, r0 */
+        0x2002,         /* 4: movs r0, #2 */
+        0xF380, 0x8814, /* 5: msr control, r0 */
+        0xDE00,         /* 7: udf */
+    };
+
+    die_write(chip, 0xE000E014U, 99);
+    die_write(chip, 0xE000E018U, 0);
+    die_write(chip, 0xE000E010U, 7);
+    start(chip, code, sizeof(code) / 2);
+    stop_at(chip, CODE + 14);
+    die_run_us(chip, 100); /* 25 ticks */
+    assert_true(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
+}
+
+/* Priority -1: no tick ends it. The NMI does, and goes back to it. */
+static void test_lockup(void **state)
+{
+    struct sim_chip *chip = *state;
+
+    lock_up(chip);
+    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 3);
+    assert_int_equal(die_read(chip, 0xE000ED04U) & 1U << 26, 1U << 26); /* the tick waits */
+    assert_int_equal(reg(chip, 7), 0);                                  /* nobody's handler ran */
+    die_write(chip, 0xE000ED04U, 1U << 31);
+    stop_at(chip, HANDLER);
+    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 2);
+    assert_false(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
+    die_run_us(chip, 100);
+    assert_int_equal(reg(chip, 7), 1);
+    assert_true(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
+}
+
+/* No vector can be read: first the exception's own, then the HardFault's; then the NMI's. */
+static void test_lockup_without_vectors(void **state)
+{
+    static const uint16_t code[] = { 0xDF00, 0xE7FE };
+    struct sim_chip *chip = *state;
+
+    die_write(chip, 0xE000ED08U, 0xA0000000U);
+    start(chip, code, 2);
+    die_run_us(chip, 10);
+    assert_true(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
+    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 3);
+    die_write(chip, 0xE000ED04U, 1U << 31);
+    die_run_us(chip, 10);
+    assert_true(sim_chip_test_core(chip, SIM_AP_CM0).locked_up);
+    assert_int_equal(sim_chip_test_core(chip, SIM_AP_CM0).ipsr, 2);
 }
 
 static void test_load_multiple_with_base(void **state)
@@ -295,6 +435,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wfe_and_sev, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_exact_count_across_sleep, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_faults, vectors_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_push_without_privilege, vectors_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_pop_without_privilege, vectors_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_lockup, vectors_setup, die_teardown),
+        cmocka_unit_test_setup_teardown(test_lockup_without_vectors, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_load_multiple_with_base, vectors_setup, die_teardown),
         cmocka_unit_test_setup_teardown(test_systick_registers, vectors_setup, die_teardown),
     };

@@ -124,8 +124,11 @@ static void test_smpu_on_the_cpu(void **state)
 
 static void test_call_block_out_of_reach(void **state)
 {
+    static const uint16_t wait[] = { 0xBF30, 0xE7FD }; /* wfi; b back */
     struct sim_chip *chip = *state;
     protect(chip);
+    die_load(chip, CODE, wait, 2);
+    sim_chip_test_start(chip, STACK, CODE); /* context 1 has no right to the ROM's own stack */
     die_write(chip, SMPU_ADDR0(4), 0x08008000U);
     die_write(chip, SMPU_ATT0(4), ENABLED | SIZE(12) | FOR_PC(1) | NS | PR_PW);
     die_poke(chip, 0x08008000U, 0x1F000000U);
