@@ -62,14 +62,9 @@ enum base_status lpa_check_application(struct lpa_job *job, struct base_err *err
     }
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_FW_VERIFY);
     event.application_sha256 = job->lot.application_sha256;
-    event.result = equal ? "ok" : "fail";
-    status = lpa_job_log(job, &event, err);
+    status = lpa_job_log_verify(job, &event, "application", equal, err);
     if (status != BASE_OK) {
         return status;
-    }
-    if (!equal) {
-        return lpa_job_refuse(err, BASE_E_VERIFY, "flash_differs",
-            "the digest of the flash differs from the application's after programming");
     }
     job->exam.application_equal = true;
     job->have_hello = false; /* it was stopped for this */

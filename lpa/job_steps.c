@@ -243,6 +243,18 @@ static enum base_status do_program(struct lpa_job *job, struct base_err *err)
     return status == BASE_OK ? job->io->device->program(job->io->device_user, err) : status;
 }
 
+enum base_status lpa_job_log_verify(struct lpa_job *job, struct lpa_event *event, const char *what,
+    bool equal, struct base_err *err)
+{
+    event->result = equal ? "ok" : "fail";
+    enum base_status status = lpa_job_log(job, event, err);
+    if (status == BASE_OK && !equal) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "flash_differs",
+            "the digest of the flash differs from the %s's after programming", what);
+    }
+    return status;
+}
+
 static enum base_status check_program(struct lpa_job *job, struct base_err *err)
 {
     bool equal = false;
@@ -252,14 +264,9 @@ static enum base_status check_program(struct lpa_job *job, struct base_err *err)
     }
     struct lpa_event event = lpa_job_event(job, LPA_EVENT_FW_VERIFY);
     event.image_sha256 = job->lot.image_sha256;
-    event.result = equal ? "ok" : "fail";
-    status = lpa_job_log(job, &event, err);
+    status = lpa_job_log_verify(job, &event, "image", equal, err);
     if (status != BASE_OK) {
         return status;
-    }
-    if (!equal) {
-        return lpa_job_refuse(err, BASE_E_VERIFY, "flash_differs",
-            "the digest of the flash differs from the image's after programming");
     }
     job->exam.image_equal = true;
     job->have_hello = false;

@@ -38,6 +38,17 @@ enum base_status lpa_job_log(
     struct lpa_job *job, const struct lpa_event *event, struct base_err *err);
 
 /**
+ * Append a verify event (@p event names what was read back) with its result.
+ *
+ * @param what  "image" or "application", for the sentence
+ *
+ * @return BASE_OK; BASE_E_VERIFY flash_differs when not @p equal; the causes of lpa_job_log()
+ */
+BASE_MUST_CHECK
+enum base_status lpa_job_log_verify(struct lpa_job *job, struct lpa_event *event, const char *what,
+    bool equal, struct base_err *err);
+
+/**
  * After a KMS call: true when it is to be made again, because its outcome stayed open and not too
  * many tries (@p tries, 0 at first) were made. Waits a little before it says so. The KMS answers a
  * repeat with the same bytes, so repeating is safe.
