@@ -426,6 +426,13 @@ class TlsRelay(Relay):
         """One thread for both directions: a TLS object must not be read and written at the same time."""
         self.spawn(self.shuttle, client, server)
 
+    def leave(self):
+        """For a hook: what it lets through is the last, and nobody is met here any more. A station that cannot even
+        send does not wait and ask again, as it does when it has no answer."""
+        self.running = False
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     @staticmethod
     def receive(source):
         """What has arrived; None where it was no data, such as a session ticket."""
@@ -452,6 +459,8 @@ class TlsRelay(Relay):
                     if not data:
                         raise OSError("cut, or at its end")
                     sink.sendall(data)
+                    if not self.running:
+                        raise OSError("this was the last")
         except (OSError, ValueError):  # a socket closed under select has no number
             pass
         self.hang_up(client, server)
