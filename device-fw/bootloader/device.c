@@ -3,6 +3,7 @@
 
 #include "device-fw/bootloader/app.h"
 #include "device-fw/bootloader/envelope.h"
+#include "device-fw/bootloader/forget.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/identity.h"
 #include "device-fw/bootloader/join.h"
@@ -85,6 +86,8 @@ static enum proto_status check_ready(const struct bl_device *device)
 {
     if (device->vault.status != PROTO_OK)
         return device->vault.status;
+    if (device->vault.record.state == PROTO_VAULT_FORGOTTEN)
+        return PROTO_FORGOTTEN;
     if (!device->bound)
         return PROTO_NOT_BOUND;
     if (device->binding.minimum_bootloader > BL_VERSION ||
@@ -292,6 +295,8 @@ static enum proto_status execute_with_keys(struct bl_device *device, uint32_t co
         return do_envelope(device, command, payload, length, answer);
     case PROTO_CMD_RECEIPT:
         return bl_device_receipt(device, answer);
+    case PROTO_CMD_FORGET:
+        return bl_forget(device, payload, length);
     case PROTO_CMD_SELF_TEST:
         return bl_join_request(device, answer);
     default:
@@ -302,14 +307,14 @@ static enum proto_status execute_with_keys(struct bl_device *device, uint32_t co
 static bool takes_payload(uint32_t command)
 {
     return command == PROTO_CMD_STATEMENT || command == PROTO_CMD_INSTALL ||
-           command == PROTO_CMD_ZEROISE;
+           command == PROTO_CMD_ZEROISE || command == PROTO_CMD_FORGET;
 }
 
 enum proto_status bl_device_execute(struct bl_device *device, uint32_t command,
     const uint8_t *payload, size_t length, struct bl_answer *ret_answer)
 {
     ret_answer->length = 0;
-    if (command < PROTO_CMD_HELLO || command > PROTO_CMD_SELF_TEST)
+    if (command < PROTO_CMD_HELLO || command > PROTO_CMD_FORGET)
         return PROTO_BAD_COMMAND;
     if (length != 0 && !takes_payload(command))
         return PROTO_BAD_LENGTH;

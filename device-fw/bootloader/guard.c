@@ -36,13 +36,22 @@ static uint32_t is_not_zero(const uint8_t *row, uint32_t from, uint32_t to)
     return bl_hardened_zero(row + from, to - from) ^ BL_YES;
 }
 
-/* Who the device is never changes, and each write is the next one. */
+/* Which chip it is never changes, each write is the next one, and nothing follows forgetting. */
+static uint32_t judge_chip(const uint8_t *row, const uint8_t *old)
+{
+    uint32_t bad = 0;
+
+    if (old[STATE_AT] == PROTO_VAULT_FORGOTTEN)
+        bad = BL_NO;
+    return bad | differs(row, old, 0, STATE_AT) | differs(row, old, STATE_AT + 1U, SEQUENCE_AT) |
+           (word_at(row, SEQUENCE_AT) ^ (word_at(old, SEQUENCE_AT) + 1U)) |
+           differs(row, old, CHIP_ID_AT, KEY_VERSION_AT);
+}
+
+/* Nor does who the device is, for as long as it knows. */
 static uint32_t judge_identity(const uint8_t *row, const uint8_t *old)
 {
-    return differs(row, old, 0, STATE_AT) | differs(row, old, STATE_AT + 1U, SEQUENCE_AT) |
-           (word_at(row, SEQUENCE_AT) ^ (word_at(old, SEQUENCE_AT) + 1U)) |
-           differs(row, old, CHIP_ID_AT, KEY_VERSION_AT) |
-           differs(row, old, SECRET_AT, AUTHORITY_AT);
+    return judge_chip(row, old) | differs(row, old, SECRET_AT, AUTHORITY_AT);
 }
 
 static uint32_t judge_counters(const uint8_t *row, const uint8_t *old)
@@ -94,6 +103,24 @@ static uint32_t judge_envelope(
            is_not_zero(row, SERVICES_AT, SERVICES_AT + BL_RECORD_SERVICES_SIZE);
 }
 
+/* What stays: chip id, key version, floors. A confirmation that was not the right one stands in the
+ * row as its difference from that, and so it does in what was found the second time. */
+static uint32_t judge_forget(
+    const uint8_t *row, const uint8_t *old, const struct bl_installed *second)
+{
+    uint8_t installed[BL_RECORD_INSTALLED_SIZE];
+    uint32_t bad = (uint32_t)row[STATE_AT] ^ PROTO_VAULT_FORGOTTEN;
+
+    if (old[STATE_AT] != PROTO_VAULT_ZEROISED)
+        bad = BL_NO;
+    bl_record_encode_installed(second, installed);
+    bad |= is_not_zero(installed, 0, sizeof(installed));
+    bl_wipe(installed, sizeof(installed));
+    return bad | differs(row, old, KEY_VERSION_AT, DEV_NONCE_AT) |
+           is_not_zero(row, DEV_NONCE_AT, FLOOR_AT) | differs(row, old, FLOOR_AT, SERVICES_AT) |
+           is_not_zero(row, SERVICES_AT, SERVICES_AT + BL_RECORD_SERVICES_SIZE);
+}
+
 static uint32_t judge_first(const uint8_t *row)
 {
     return ((uint32_t)row[STATE_AT] ^ PROTO_VAULT_IDENTITY) |
@@ -117,6 +144,9 @@ uint32_t bl_guard_row(uint32_t act, const uint8_t row[BL_RECORD_SIZE],
         break;
     case BL_ACT_ENVELOPE:
         bad = judge_identity(row, old) | judge_envelope(row, old, second);
+        break;
+    case BL_ACT_FORGET:
+        bad = judge_chip(row, old) | judge_forget(row, old, second);
         break;
     case BL_ACT_IDENTITY:
         bad = judge_first(row);

@@ -89,6 +89,17 @@ static enum proto_status execute(struct bl_port *port, struct bl_device *device,
     return bl_device_execute(device, port->command, port->request, port->length, &port->answer);
 }
 
+/* What was said before to a device that has forgotten itself names its key and its nonces. */
+static void clear_payloads(struct bl_port *port)
+{
+    bl_wipe(port->request, sizeof(port->request));
+    bl_wipe(port->answer.payload, sizeof(port->answer.payload));
+    for (uint32_t at = 0; at < PROTO_MAILBOX_PAYLOAD_SIZE; at += 4) {
+        put_word(PROTO_MAILBOX_REQ_PAYLOAD_AT + at, 0);
+        put_word(PROTO_MAILBOX_RSP_PAYLOAD_AT + at, 0);
+    }
+}
+
 bool bl_port_poll(struct bl_port *port, struct bl_device *device)
 {
     uint32_t sequence = get_word(PROTO_MAILBOX_REQ_SEQUENCE_AT);
@@ -101,6 +112,8 @@ bool bl_port_poll(struct bl_port *port, struct bl_device *device)
     status = execute(port, device, sequence);
     /* The cryptography's own frames held secrets. */
     bl_hal_clear_stack();
+    if (port->command == PROTO_CMD_FORGET && status == PROTO_OK)
+        clear_payloads(port);
     give_answer(port, status, sequence);
     return true;
 }

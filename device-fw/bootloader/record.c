@@ -94,7 +94,7 @@ static bool is_record_row(const uint8_t row[BL_RECORD_SIZE])
     uint8_t hash[PROTO_HASH_SIZE];
 
     if (proto_take_u32(&at) != COMMIT_WORD || !proto_equal(row, magic, sizeof(magic)) ||
-        row[4] != RECORD_VERSION || row[5] == PROTO_VAULT_EMPTY || row[5] > PROTO_VAULT_ZEROISED)
+        row[4] != RECORD_VERSION || row[5] == PROTO_VAULT_EMPTY || row[5] > PROTO_VAULT_FORGOTTEN)
         return false;
     bl_sha256(row, HASH_AT, hash);
     return proto_equal(row + HASH_AT, hash, sizeof(hash));

@@ -48,7 +48,7 @@ uint32_t bl_vault_is_true(struct bl_vault *vault);
  * agree, and bl_guard_row() must allow the step.
  *
  * @param act     BL_ACT_IDENTITY when there is no record; else one of the others
- * @param second  BL_ACT_ENVELOPE: the installed part as it was made the second time
+ * @param second  BL_ACT_ENVELOPE, BL_ACT_FORGET: the installed part as it was made the second time
  * @return PROTO_OK; PROTO_FLASH_FAILED, and the vault then holds whatever flash holds
  */
 enum proto_status bl_vault_commit_as(

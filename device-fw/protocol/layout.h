@@ -37,6 +37,7 @@
 #define PROTO_RECEIPT_BODY_SIZE    96U
 #define PROTO_LOCK_ANSWER_SIZE     96U
 #define PROTO_LOCK_BODY_SIZE       64U
+#define PROTO_FORGET_BODY_SIZE     25U
 #define PROTO_HELLO_SIZE           80U
 #define PROTO_JOIN_REQUEST_SIZE    23U
 
@@ -46,6 +47,9 @@
 #define PROTO_LABEL_STATEMENT     "lpa statement v1" /**< HKDF salt of the statement key */
 /** HMAC-SHA-256 of this label under the receipt key is the key of the lock answer. */
 #define PROTO_LABEL_LOCK "lpa lock v1"
+/** Begins what the KMS authenticates when a wiped chip may forget itself, see
+ * proto_forget_body_encode(). */
+#define PROTO_LABEL_FORGET "lpa forget v1"
 
 enum proto_purpose {
     PROTO_PURPOSE_INSTALL = 1,
@@ -72,6 +76,7 @@ enum proto_vault_state {
     PROTO_VAULT_COMMITTED = 2, /**< root keys committed, receipt available */
     PROTO_VAULT_LOCKED = 3,    /**< committed, and the port opens no more */
     PROTO_VAULT_ZEROISED = 4,  /**< identity kept, root keys wiped, receipt available */
+    PROTO_VAULT_FORGOTTEN = 5, /**< nothing secret kept, and no new identity ever */
 };
 
 /** Lifecycle byte of the chip (facts of the die's PROTECTION and LIFECYCLE, one value per stage).

@@ -61,6 +61,8 @@ static const char *const status_texts[] = {
     [PROTO_FOREIGN_RECORD] = "key vault belongs to another chip",
     [PROTO_UNSUPPORTED] = "not supported by this image",
     [PROTO_WRONG_STATE] = "not possible in the present state",
+    [PROTO_FORGOTTEN] = "this chip was scrapped and has forgotten its identity",
+    [PROTO_BAD_CONFIRMATION] = "confirmation is not for this chip's receipt",
 };
 
 const char *proto_status_text(uint32_t status)

@@ -52,6 +52,8 @@ enum proto_command {
     PROTO_CMD_RUN = 7,       /**< – → –; the application starts */
     PROTO_CMD_RESET = 8,     /**< – → –; the chip resets right after the answer */
     PROTO_CMD_SELF_TEST = 9, /**< – → LoRaWAN join-request with the next DevNonce */
+    PROTO_CMD_FORGET = 10,   /**< the KMS's confirmation (PROTO_MAC_SIZE) → –; a zeroised device
+                                  forgets its identity */
 };
 
 /** What the device answers; append-only. */
@@ -83,6 +85,8 @@ enum proto_status {
     PROTO_FOREIGN_RECORD = 23, /**< the record names another chip */
     PROTO_UNSUPPORTED = 24,
     PROTO_WRONG_STATE = 25,
+    PROTO_FORGOTTEN = 26,        /**< the device has forgotten who it was, and works no more */
+    PROTO_BAD_CONFIRMATION = 27, /**< not the KMS's word for this chip's receipt */
 };
 
 #endif

@@ -15,7 +15,7 @@ static bool is_lifecycle(uint8_t value)
 
 static bool is_vault_state(uint8_t value)
 {
-    return value <= PROTO_VAULT_ZEROISED;
+    return value <= PROTO_VAULT_FORGOTTEN;
 }
 
 static bool is_purpose(uint8_t value)
@@ -129,7 +129,7 @@ enum proto_status proto_statement_decode(
     statement.vault_state = proto_take_u8(&at);
     statement.key_version = proto_take_u32(&at);
     if (proto_take_u16(&at) != 0 || !is_lifecycle(statement.lifecycle) ||
-        (statement.flags & ~PROTO_FLAG_LAB) != 0 || !is_vault_state(statement.vault_state) ||
+        (statement.flags & ~PROTO_FLAG_LAB) != 0 || statement.vault_state > PROTO_VAULT_ZEROISED ||
         statement.public_key[0] != SEC1_UNCOMPRESSED)
         return PROTO_BAD_FIELD;
     proto_take(&at, statement.mac, sizeof(statement.mac));
@@ -244,6 +244,17 @@ enum proto_status proto_receipt_decode(
     proto_take(&at, receipt.mac, sizeof(receipt.mac));
     *ret_receipt = receipt;
     return PROTO_OK;
+}
+
+void proto_forget_body_encode(const uint8_t chip_id[PROTO_CHIP_ID_SIZE], uint32_t key_version,
+    uint8_t ret_bytes[PROTO_FORGET_BODY_SIZE])
+{
+    static const uint8_t label[] = PROTO_LABEL_FORGET;
+    uint8_t *at = ret_bytes;
+
+    proto_put(&at, label, sizeof(label) - 1U);
+    proto_put(&at, chip_id, PROTO_CHIP_ID_SIZE);
+    proto_put_u32(&at, key_version);
 }
 
 void proto_lock_answer_encode(

@@ -110,6 +110,11 @@ void proto_receipt_encode(
 void proto_lock_answer_encode(
     const struct proto_lock_answer *answer, uint8_t ret_bytes[PROTO_LOCK_ANSWER_SIZE]);
 
+/** What HMAC-SHA-256 under the receipt key of a zeroise envelope covers in the KMS's confirmation
+ * that its receipt has come: PROTO_LABEL_FORGET (13), chip id, key version u32 of the envelope. */
+void proto_forget_body_encode(const uint8_t chip_id[PROTO_CHIP_ID_SIZE], uint32_t key_version,
+    uint8_t ret_bytes[PROTO_FORGET_BODY_SIZE]);
+
 /* PROTO_OK, PROTO_BAD_LENGTH, PROTO_BAD_VERSION, PROTO_BAD_SUITE, PROTO_BAD_PURPOSE or
  * PROTO_BAD_FIELD. */
 enum proto_status proto_hello_decode(

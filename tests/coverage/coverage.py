@@ -17,8 +17,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 FILES = ("device-fw/protocol/*.c", "device-fw/bootloader/vault.c", "device-fw/bootloader/record.c",
-         "device-fw/bootloader/envelope.c", "device-fw/bootloader/lock.c", "device-fw/services/*.c")
-TESTS = ("messages", "application", "binding", "image", "crypto", "device", "gate", "health", "lifecycle", "port", "rare",
+         "device-fw/bootloader/envelope.c", "device-fw/bootloader/forget.c", "device-fw/bootloader/lock.c",
+         "device-fw/services/*.c")
+TESTS = ("messages", "application", "binding", "image", "crypto", "device", "forget", "gate", "health", "lifecycle", "port", "rare",
          "registers", "services", "services_branches", "services_rules", "vault")
 
 

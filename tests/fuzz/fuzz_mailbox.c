@@ -36,7 +36,7 @@ static void send_frame(struct base_cursor *cursor, uint32_t sequence)
     } else {
         memcpy(payload, bytes, length);
     }
-    command = (flags & 4) != 0 ? command * 0x01010101U : command % (PROTO_CMD_SELF_TEST + 1);
+    command = (flags & 4) != 0 ? command * 0x01010101U : command % (PROTO_CMD_FORGET + 1);
     uint32_t crc = proto_mailbox_crc(command, length, sequence, payload);
     for (uint32_t at = 0; at < length; at += 4) {
         put(PROTO_MAILBOX_REQ_PAYLOAD_AT + at, base_get_le32(payload + at));

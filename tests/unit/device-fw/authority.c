@@ -132,6 +132,17 @@ void authority_check_receipt(const uint8_t *receipt_key,
     assert_int_equal(ret_receipt->purpose, parts.header.purpose);
 }
 
+void authority_forget(const uint8_t *receipt_key, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+    uint32_t key_version, uint8_t ret_confirmation[PROTO_MAC_SIZE])
+{
+    const uint8_t version[4] = { (uint8_t)(key_version >> 24), (uint8_t)(key_version >> 16),
+        (uint8_t)(key_version >> 8), (uint8_t)key_version };
+    const struct base_part parts[] = { { "lpa forget v1", 13 }, { chip_id, PROTO_CHIP_ID_SIZE },
+        { version, sizeof(version) } };
+
+    base_hmac_sha256(receipt_key, PROTO_HASH_SIZE, parts, 3, ret_confirmation);
+}
+
 void authority_check_lock(const uint8_t *receipt_key, const struct proto_receipt *receipt,
     const uint8_t bytes[PROTO_LOCK_ANSWER_SIZE])
 {

@@ -35,6 +35,11 @@ void authority_seal(const struct authority *authority, const struct proto_envelo
 void authority_check_lock(const uint8_t *receipt_key, const struct proto_receipt *receipt,
     const uint8_t bytes[PROTO_LOCK_ANSWER_SIZE]);
 
+/** The KMS's confirmation that this receipt has come, by the text of lpa-envelope(5) and not by the
+ * device's code. */
+void authority_forget(const uint8_t *receipt_key, const uint8_t chip_id[PROTO_CHIP_ID_SIZE],
+    uint32_t key_version, uint8_t ret_confirmation[PROTO_MAC_SIZE]);
+
 /** Decode a receipt, check its MAC and that it is for this envelope. */
 void authority_check_receipt(const uint8_t *receipt_key,
     const uint8_t envelope[PROTO_ENVELOPE_SIZE], const uint8_t bytes[PROTO_RECEIPT_SIZE],

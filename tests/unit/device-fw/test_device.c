@@ -87,7 +87,7 @@ static void empty_device_refuses(void **state)
 
     (void)state;
     assert_int_equal(ask(0, "", 0), PROTO_BAD_COMMAND);
-    assert_int_equal(ask(10, "", 0), PROTO_BAD_COMMAND);
+    assert_int_equal(ask(PROTO_CMD_FORGET + 1, "", 0), PROTO_BAD_COMMAND);
     assert_int_equal(ask(PROTO_CMD_HELLO, "x", 1), PROTO_BAD_LENGTH);
     assert_int_equal(ask(PROTO_CMD_STATEMENT, "", 0), PROTO_BAD_LENGTH);
     assert_int_equal(ask_statement(other.key_id), PROTO_WRONG_AUTHORITY);

@@ -123,7 +123,7 @@ static void hello_refuses_bad_bytes(void **state)
     bytes[2] = 7;
     assert_int_equal(proto_hello_decode(bytes, PROTO_HELLO_SIZE, &ret), PROTO_BAD_FIELD);
     bytes[2] = 2;
-    bytes[7] = 5;
+    bytes[7] = PROTO_VAULT_FORGOTTEN + 1;
     assert_int_equal(proto_hello_decode(bytes, PROTO_HELLO_SIZE, &ret), PROTO_BAD_FIELD);
     bytes[7] = 0;
     memset(bytes + 76, 0, 4);
@@ -403,10 +403,10 @@ static void every_status_has_a_text(void **state)
 {
     (void)state;
     assert_string_equal(proto_status_text(0), "unknown status");
-    assert_string_equal(proto_status_text(PROTO_WRONG_STATE + 1), "unknown status");
+    assert_string_equal(proto_status_text(PROTO_BAD_CONFIRMATION + 1), "unknown status");
     assert_string_equal(proto_status_text(UINT32_MAX), "unknown status");
     assert_string_equal(proto_status_text(PROTO_WRONG_CHIP), "wrong chip");
-    for (uint32_t i = PROTO_OK; i <= PROTO_WRONG_STATE; i++)
+    for (uint32_t i = PROTO_OK; i <= PROTO_BAD_CONFIRMATION; i++)
         assert_string_not_equal(proto_status_text(i), "unknown status");
 }
 

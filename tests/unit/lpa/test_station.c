@@ -119,7 +119,7 @@ static void test_every_failure_has_a_next_action(void **state)
         assert_true(failure.kind == LPA_RESULT_FAIL || failure.kind == LPA_RESULT_ERROR);
         assert_true(strlen(failure.next) > 10);
     }
-    for (uint32_t answer = PROTO_BAD_CRC; answer <= PROTO_WRONG_STATE; answer++) {
+    for (uint32_t answer = PROTO_BAD_CRC; answer <= PROTO_BAD_CONFIRMATION; answer++) {
         struct lpa_failure failure = {
             .err = { .status = BASE_E_TARGET, .domain = "device", .detail = answer }
         };
