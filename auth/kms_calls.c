@@ -371,9 +371,26 @@ enum base_status auth_kms_wipe(struct auth_kms *kms, const char *grant_id, const
 }
 
 enum base_status auth_kms_wiped(struct auth_kms *kms, const char *grant_id, const uint8_t *receipt,
-    size_t receipt_length, struct base_err *err)
+    size_t receipt_length, struct auth_forget *ret_forget, struct base_err *err)
 {
-    return finish(kms, grant_id, "wiped", "receipt", receipt, receipt_length, NULL, err);
+    struct auth_forget forget = { .given = false };
+    json_auto_t *answer = NULL;
+    size_t length = 0;
+    enum base_status status =
+        finish(kms, grant_id, "wiped", "receipt", receipt, receipt_length, &answer, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    forget.given = json_object_get(answer, "forget") != NULL;
+    if (forget.given) {
+        status = base_json_get_base64(
+            answer, "forget", sizeof(forget.confirmation), forget.confirmation, &length, err);
+        if (status != BASE_OK || length != sizeof(forget.confirmation)) {
+            return auth_kms_odd_answer(err);
+        }
+    }
+    *ret_forget = forget;
+    return BASE_OK;
 }
 
 /* 409 "stale" carries the size that the KMS knows. */

@@ -24,6 +24,7 @@
 #define AUTH_ID_SIZE       BASE_NAME_SIZE
 #define AUTH_GRANT_ID_SIZE 33  /**< 32 lower-case hex digits and NUL: the envelope id */
 #define AUTH_ENVELOPE_MAX  512 /**< bytes */
+#define AUTH_FORGET_SIZE   32U
 #define AUTH_NOTE_MAX      4096
 #define AUTH_PROOF_MAX     63 /**< hashes of a Merkle proof */
 
@@ -300,11 +301,17 @@ BASE_MUST_CHECK
 enum base_status auth_kms_wipe(struct auth_kms *kms, const char *grant_id, const uint8_t *statement,
     size_t statement_length, struct auth_wipe *ret_wipe, struct base_err *err);
 
-/** Hand in the receipt of a wiped board. Needs only the certificate; repeating is fine. DENIED:
- * "receipt_bad", "grant_unknown". */
+/** What lets a wiped board forget its identity too. */
+struct auth_forget {
+    bool given; /**< not by a KMS older than this, nor for a receipt that such a one took */
+    uint8_t confirmation[AUTH_FORGET_SIZE]; /**< see lpa-envelope(5); no secret */
+};
+
+/** Hand in the receipt of a wiped board. Needs only the certificate; repeating is fine, and gets
+ * the same answer. DENIED: "receipt_bad", "grant_unknown". */
 BASE_MUST_CHECK
 enum base_status auth_kms_wiped(struct auth_kms *kms, const char *grant_id, const uint8_t *receipt,
-    size_t receipt_length, struct base_err *err);
+    size_t receipt_length, struct auth_forget *ret_forget, struct base_err *err);
 
 enum auth_witness {
     AUTH_WITNESS_COSIGNED = 1, /**< stored and cosigned */

@@ -322,7 +322,8 @@ static enum base_status take_row(void *user, const struct lpa_unit *unit, struct
     bool settled = unit->state >= LPA_STATE_CONFIRMED;
     books->confirmed += unit->state == LPA_STATE_CONFIRMED || unit->state == LPA_STATE_LOCKED ||
                         unit->state == LPA_STATE_ZEROISED;
-    books->scrapped += unit->state == LPA_STATE_SCRAPPED || unit->state == LPA_STATE_WIPED;
+    books->scrapped += unit->state == LPA_STATE_SCRAPPED || unit->state == LPA_STATE_WIPED ||
+                       unit->state == LPA_STATE_FORGOTTEN;
     books->open += !settled;
     /* Only open ones are compared one by one: settled ones are counted, on both sides. */
     for (size_t i = 0; i < books->count; i++) {

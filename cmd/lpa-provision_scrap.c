@@ -11,6 +11,7 @@ struct scrapping {
     struct prov_unit_verb *v;
     struct lpa_kms_pool *pool;
     struct lpa_link link;
+    struct auth_lot lot; /**< its id alone */
     struct lpa_job_io io;
     struct lpa_image image; /**< none: the board's own bootloader is spoken to */
     struct lpa_device *device;
@@ -84,7 +85,10 @@ static enum base_status open_io(struct scrapping *s, struct base_err *err)
         status =
             lpa_device_new(s->v->args.probes[0], &s->image, app->clock, &app->log, &s->device, err);
     }
-    s->link = (struct lpa_link){ .pool = s->pool, .audit = app->audit, .clock = app->clock };
+    (void)snprintf(s->lot.id, sizeof(s->lot.id), "%s", s->v->search.newest.lot);
+    s->link = (struct lpa_link){
+        .pool = s->pool, .lot = &s->lot, .audit = app->audit, .clock = app->clock
+    };
     s->io = (struct lpa_job_io){ &lpa_device_job_ops, s->device, &lpa_link_kms_ops, &s->link,
         &lpa_journal_job_ops, app->journal, &lpa_link_log_ops, &s->link, app->clock, &app->log };
     return status;
@@ -111,13 +115,18 @@ static enum base_status wipe_board(
     return status;
 }
 
+static bool is_wiped(const struct lpa_unit *row)
+{
+    return row->state == LPA_STATE_WIPED || row->state == LPA_STATE_FORGOTTEN;
+}
+
 /* The KMS knows that the board is wiped; journal and log may not have heard of it. */
 static enum base_status catch_up(struct prov_unit_verb *v, struct base_err *err)
 {
     struct scrapping s = { .v = v };
     struct lpa_unit *row = &v->search.newest;
     enum base_status status = BASE_OK;
-    if (!v->search.found || row->state == LPA_STATE_WIPED) {
+    if (!v->search.found || is_wiped(row)) {
         return BASE_OK;
     }
     if (!lpa_job_owes(row)) { /* another station wiped it */
@@ -142,11 +151,25 @@ static enum base_status catch_up(struct prov_unit_verb *v, struct base_err *err)
 
 /* --- what the operator is told --- */
 
+#define IS_WIPED "its board is wiped: no root key, session key or DevEUI is left on it"
+
+#define MAYBE_IDENTITY                                                                             \
+    IS_WIPED "; its identity key may be, as far as this station knows: run unit scrap --probe "    \
+             "with the board"
+
 static const char *sentence(enum lpa_wipe outcome)
 {
     switch (outcome) {
     case LPA_WIPE_DONE:
-        return "its board is wiped: no root key, session key or DevEUI is left on it";
+        return IS_WIPED ", and it has forgotten its identity key: it keeps nothing and never works "
+                        "again";
+    case LPA_WIPE_OLD_BOOTLOADER:
+        return IS_WIPED "; its identity key stays, because its bootloader is too old to forget "
+                        "it: destroy the board where that matters";
+    case LPA_WIPE_OLD_KMS:
+        return IS_WIPED "; its identity key stays, because the KMS has no confirmation for it "
+                        "(the KMS, or its record of this wipe, is older than that): destroy the "
+                        "board where that matters";
     case LPA_WIPE_NEVER:
         return "its board never took keys: there is nothing to wipe";
     case LPA_WIPE_LOCKED:
@@ -168,13 +191,21 @@ static enum base_status show(
     return BASE_OK;
 }
 
+static bool has_forgotten(const struct prov_unit_verb *v)
+{
+    return v->search.found && v->search.newest.state == LPA_STATE_FORGOTTEN;
+}
+
 static enum base_status without_board(struct prov_unit_verb *v, bool again, struct base_err *err)
 {
     if (again && !v->args.json) {
         printf("this was done already: ");
     }
+    if (v->unit.wiped && has_forgotten(v)) {
+        return show(v, "forgotten", sentence(LPA_WIPE_DONE), err);
+    }
     if (v->unit.wiped) {
-        return show(v, "wiped", sentence(LPA_WIPE_DONE), err);
+        return show(v, "wiped", MAYBE_IDENTITY, err);
     }
     return show(v, "not at hand",
         "its board was not wiped, and its keys, if it took any, stay in the chip: wipe it with "
@@ -191,18 +222,27 @@ static enum base_status with_board(struct prov_unit_verb *v, struct base_err *er
     enum lpa_wipe outcome = LPA_WIPE_LOCKED;
     enum base_status status = wipe_board(&s, &outcome, &cause);
     prov_cosign(&v->app);
-    v->unit.wiped = status == BASE_OK && outcome == LPA_WIPE_DONE;
+    v->unit.wiped = v->unit.wiped ||
+                    (status == BASE_OK && outcome != LPA_WIPE_NEVER && outcome != LPA_WIPE_LOCKED);
     if (status == BASE_OK && outcome != LPA_WIPE_LOCKED) {
-        return show(v, outcome == LPA_WIPE_DONE ? "wiped" : "without keys", sentence(outcome), err);
+        return show(v,
+            outcome == LPA_WIPE_NEVER  ? "without keys"
+            : outcome == LPA_WIPE_DONE ? "forgotten"
+                                       : "wiped",
+            sentence(outcome), err);
     }
     if (status == BASE_OK) {
         status = base_err_set(&cause, BASE_E_LOCKED, "unit", 0,
             "the board is locked, or dead: no envelope of a station reaches it");
     }
-    enum base_status shown = show(v, "not wiped", sentence(LPA_WIPE_LOCKED), err);
+    bool wiped = is_wiped(&v->search.newest); /* and only then something went wrong */
+    v->unit.wiped = v->unit.wiped || wiped;
+    enum base_status shown = show(
+        v, wiped ? "wiped" : "not wiped", wiped ? MAYBE_IDENTITY : sentence(LPA_WIPE_LOCKED), err);
     if (shown == BASE_OK) {
         *err = cause;
-        base_err_prefix(err, "the unit is scrapped, its board was not wiped");
+        base_err_prefix(err, wiped ? "the board lost its keys, and not its identity: "
+                                   : "the unit is scrapped, its board was not wiped: ");
     }
     return shown == BASE_OK ? status : shown;
 }
@@ -236,8 +276,9 @@ static enum base_status scrap_or_find(struct prov_unit_verb *v, struct base_err 
     if (v->unit.state == AUTH_UNIT_OPEN) {
         return scrap_open(v, v->args.reason != NULL ? v->args.reason : "bad", err);
     }
-    bool begun = v->search.found && v->search.newest.state == LPA_STATE_SCRAPPED &&
-                 v->search.newest.step == LPA_STEP_WIPE;
+    bool begun = v->search.found &&
+                 (is_wiped(&v->search.newest) || (v->search.newest.state == LPA_STATE_SCRAPPED &&
+                                                     v->search.newest.step == LPA_STEP_WIPE));
     return begun ? BASE_OK : journal_scrapped(v, err);
 }
 
@@ -257,11 +298,11 @@ enum base_status prov_unit_scrap(struct prov_unit_verb *v, struct base_err *err)
             return status;
         }
     }
-    if (ended && (v->args.probe_count == 0 || v->unit.wiped)) {
+    if (ended && (v->args.probe_count == 0 || (v->unit.wiped && has_forgotten(v)))) {
         return without_board(v, true, err);
     }
     status = permit_scrap(v, err);
-    if (status == BASE_OK) {
+    if (status == BASE_OK && v->app.audit == NULL) { /* catching up has opened it */
         status = prov_open_audit(&v->app, err);
     }
     if (status == BASE_OK) {

@@ -482,6 +482,9 @@ struct kms_wipe {
     int64_t created_us;
     int64_t wiped_us; /**< 0: its receipt has not come */
     uint8_t receipt[PROTO_RECEIPT_SIZE];
+    /** The confirmation that lets the chip forget its identity, made when the receipt came; zeros
+     * before, and of wipes that ended before there was such a thing: their key is gone. */
+    uint8_t forget[PROTO_MAC_SIZE];
 };
 
 /** BASE_E_EXISTS: the same (chip, key, nonce). */
@@ -495,8 +498,8 @@ BASE_MUST_CHECK
 enum base_status kms_wipe_by_statement(struct kms_store *store, const uint8_t chip_id[8],
     const uint8_t public_key[65], const uint8_t nonce[16], struct kms_wipe *ret_wipe,
     struct base_err *err);
-/** Keep the receipt, overwrite its key, and say of all that ended for this chip and key that the
- * board is wiped; false when the receipt was there already. */
+/** Keep the receipt and the wipe's forget, overwrite the receipt's key, and say of all that ended
+ * for this chip and key that the board is wiped; false when the receipt was there already. */
 BASE_MUST_CHECK
 enum base_status kms_wipe_end(struct kms_store *store, const struct kms_wipe *wipe,
     const uint8_t receipt[PROTO_RECEIPT_SIZE], int64_t now_us, bool *ret_changed,

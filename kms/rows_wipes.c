@@ -7,7 +7,7 @@
 
 #define COLUMNS                                                                                    \
     "id, grant_id, chip_id, public_key, nonce, key_version, statement, envelope,"                  \
-    " receipt_key_wrapped, station, created_us, wiped_us, receipt"
+    " receipt_key_wrapped, station, created_us, wiped_us, receipt, forget"
 
 enum base_status kms_wipe_insert(
     struct kms_store *store, const struct kms_wipe *wipe, struct base_err *err)
@@ -26,10 +26,11 @@ enum base_status kms_wipe_insert(
         kms_int(wipe->created_us),
         kms_int(0),
         kms_blob(wipe->receipt, sizeof(wipe->receipt)),
+        kms_blob(wipe->forget, sizeof(wipe->forget)),
     };
     return KMS_RUN(store,
         "INSERT INTO wipes(" COLUMNS
-        ") VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        ") VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         values, err);
 }
 
@@ -57,6 +58,7 @@ static enum base_status read_wipe(void *user, struct kms_row *row, struct base_e
     wipe->created_us = kms_row_int(row, 10);
     wipe->wiped_us = kms_row_int(row, 11);
     kms_row_bytes(row, 12, sizeof(wipe->receipt), wipe->receipt);
+    kms_row_bytes(row, 13, sizeof(wipe->forget), wipe->forget);
     return BASE_OK;
 }
 
@@ -95,12 +97,13 @@ enum base_status kms_wipe_end(struct kms_store *store, const struct kms_wipe *wi
 {
     static const uint8_t zeros[KMS_RECEIPT_WRAPPED];
     const struct kms_value values[] = { kms_int(now_us), kms_blob(receipt, PROTO_RECEIPT_SIZE),
-        kms_blob(zeros, sizeof(zeros)), kms_text(wipe->id) };
+        kms_blob(zeros, sizeof(zeros)), kms_blob(wipe->forget, sizeof(wipe->forget)),
+        kms_text(wipe->id) };
     const struct kms_value ended[] = { kms_int(now_us), kms_blob(wipe->chip_id, 8),
         kms_blob(wipe->public_key, 65) };
     enum base_status status = KMS_CHANGED(store,
-        "UPDATE wipes SET wiped_us = $1, receipt = $2, receipt_key_wrapped = $3"
-        " WHERE id = $4 AND wiped_us = 0",
+        "UPDATE wipes SET wiped_us = $1, receipt = $2, receipt_key_wrapped = $3, forget = $4"
+        " WHERE id = $5 AND wiped_us = 0",
         values, ret_changed, err);
     return status == BASE_OK
                ? KMS_RUN(store,

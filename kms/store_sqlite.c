@@ -11,7 +11,7 @@
 
 #include "kms/store.h"
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 #define CACHE_SIZE     128
 #define BUSY_MS        5000
 #define COLUMNS_MAX    40
@@ -156,6 +156,12 @@ static const char *const upgrade_to_5[] = {
     "ALTER TABLE testers DROP COLUMN locks",
     "ALTER TABLE testers DROP COLUMN locked_until_us",
     "UPDATE meta SET value = '5' WHERE name = 'schema'",
+};
+
+/* From 5 to 6: a wiped board forgets its identity too. */
+static const char *const upgrade_to_6[] = {
+    "ALTER TABLE wipes ADD COLUMN forget BLOB NOT NULL DEFAULT " ZEROS_32,
+    "UPDATE meta SET value = '6' WHERE name = 'schema'",
 };
 
 static enum base_status failed(
@@ -429,6 +435,19 @@ static enum base_status get_version(struct state *state, long *ret_version, stru
     return sqlite_run(state, &query, &changed, err);
 }
 
+/* From schema 2 on, one step each. */
+static const struct {
+    const char *const *statements;
+    size_t count;
+} upgrades[] = {
+    { upgrade_to_3, sizeof(upgrade_to_3) / sizeof(upgrade_to_3[0]) },
+    { upgrade_to_4, sizeof(upgrade_to_4) / sizeof(upgrade_to_4[0]) },
+    { upgrade_to_5, sizeof(upgrade_to_5) / sizeof(upgrade_to_5[0]) },
+    { upgrade_to_6, sizeof(upgrade_to_6) / sizeof(upgrade_to_6[0]) },
+};
+
+_Static_assert(sizeof(upgrades) / sizeof(upgrades[0]) == SCHEMA_VERSION - 2, "a step each");
+
 /* Within a transaction that looks again, because another process may do the same. */
 static enum base_status upgrade_tables(struct state *state, struct base_err *err)
 {
@@ -437,18 +456,8 @@ static enum base_status upgrade_tables(struct state *state, struct base_err *err
     if (status == BASE_OK) {
         status = get_version(state, &version, err);
     }
-    if (status == BASE_OK && version == 2) {
-        status = run_all(state, upgrade_to_3, sizeof(upgrade_to_3) / sizeof(upgrade_to_3[0]),
-            "upgrade its tables", err);
-        version = 3;
-    }
-    if (status == BASE_OK && version == 3) {
-        status = run_all(state, upgrade_to_4, sizeof(upgrade_to_4) / sizeof(upgrade_to_4[0]),
-            "upgrade its tables", err);
-        version = 4;
-    }
-    if (status == BASE_OK && version == 4) {
-        status = run_all(state, upgrade_to_5, sizeof(upgrade_to_5) / sizeof(upgrade_to_5[0]),
+    for (; status == BASE_OK && version >= 2 && version < SCHEMA_VERSION; version++) {
+        status = run_all(state, upgrades[version - 2].statements, upgrades[version - 2].count,
             "upgrade its tables", err);
     }
     if (status == BASE_OK) {

@@ -136,8 +136,24 @@ static enum base_status find_wipe(struct kms_call *call, const struct kms_grant 
     return status;
 }
 
+/* Kept with the receipt, because the key under which the chip verifies it goes now. */
+static enum base_status make_forget(
+    struct kms_call *call, struct kms_wipe *wipe, struct base_err *err)
+{
+    struct base_secret key = { 0 };
+    enum base_status status = kms_receipt_key(call, wipe->receipt_key_wrapped, &key, err);
+    if (status == BASE_OK) {
+        uint8_t body[PROTO_FORGET_BODY_SIZE];
+        const struct base_part part = { body, sizeof(body) };
+        proto_forget_body_encode(wipe->chip_id, (uint32_t)wipe->key_version, body);
+        base_hmac_sha256(key.data, PROTO_MAC_SIZE, &part, 1, wipe->forget);
+    }
+    base_secret_done(&key);
+    return status;
+}
+
 static enum base_status end_wipe(struct kms_call *call, const struct kms_grant *grant,
-    const struct kms_wipe *wipe, const uint8_t bytes[PROTO_RECEIPT_SIZE], struct base_err *err)
+    struct kms_wipe *wipe, const uint8_t bytes[PROTO_RECEIPT_SIZE], struct base_err *err)
 {
     bool changed = false;
     const struct kms_sealed sealed = { .id = wipe->id,
@@ -148,10 +164,27 @@ static enum base_status end_wipe(struct kms_call *call, const struct kms_grant *
         .receipt_key_wrapped = wipe->receipt_key_wrapped };
     enum base_status status = kms_check_receipt(call, &sealed, bytes, PROTO_RECEIPT_SIZE, err);
     if (status == BASE_OK) {
+        status = make_forget(call, wipe, err);
+    }
+    if (status == BASE_OK) {
         status = kms_wipe_end(call->core->store, wipe, bytes, call->now_us, &changed, err);
     }
     call->wiped = true;
     return status == BASE_OK ? kms_call_event(call, "wiped", grant->lot, grant->id, err) : status;
+}
+
+/* A wipe that ended before this KMS made confirmations has none. */
+static enum base_status answer_wiped(
+    struct kms_call *call, const struct kms_wipe *wipe, bool repeated, struct base_err *err)
+{
+    static const uint8_t none[PROTO_MAC_SIZE];
+    char forget[BASE_BASE64_SIZE(PROTO_MAC_SIZE)];
+    if (memcmp(wipe->forget, none, sizeof(none)) == 0) {
+        return kms_answer(call, 200, json_pack("{s:b}", "repeated", repeated), err);
+    }
+    base_base64_encode(wipe->forget, sizeof(wipe->forget), forget);
+    return kms_answer(
+        call, 200, json_pack("{s:b, s:s}", "repeated", repeated, "forget", forget), err);
 }
 
 enum base_status kms_handle_wiped(struct kms_call *call, struct base_err *err)
@@ -181,6 +214,5 @@ enum base_status kms_handle_wiped(struct kms_call *call, struct base_err *err)
     if (status == BASE_OK && !repeated) {
         status = end_wipe(call, &grant, &wipe, bytes, err);
     }
-    return status == BASE_OK ? kms_answer(call, 200, json_pack("{s:b}", "repeated", repeated), err)
-                             : status;
+    return status == BASE_OK ? answer_wiped(call, &wipe, repeated, err) : status;
 }

@@ -495,6 +495,14 @@ static enum base_status op_zeroise(void *user, const uint8_t *envelope, size_t l
         PROTO_RECEIPT_SIZE, ret_status, ret_receipt, err);
 }
 
+static enum base_status op_forget(void *user, const uint8_t confirmation[PROTO_MAC_SIZE],
+    uint32_t *ret_status, struct base_err *err)
+{
+    uint8_t none[1];
+    return lpa_device_command(
+        user, PROTO_CMD_FORGET, confirmation, PROTO_MAC_SIZE, INSTALL_MS, 0, ret_status, none, err);
+}
+
 static enum base_status op_install(void *user, const uint8_t *envelope, size_t length,
     uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err)
 {
@@ -540,6 +548,7 @@ const struct lpa_device_ops lpa_device_job_ops = {
     .seal = lpa_device_seal,
     .check_sealed = lpa_device_check_sealed,
     .zeroise = op_zeroise,
+    .forget = op_forget,
     .lock = lpa_device_lock,
     .reset = lpa_device_reset,
     .check_locked = lpa_device_check_locked,

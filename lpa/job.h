@@ -91,6 +91,9 @@ struct lpa_device_ops {
     /** As install, for an envelope of purpose zeroise. */
     enum base_status (*zeroise)(void *user, const uint8_t *envelope, size_t length,
         uint32_t *ret_status, uint8_t ret_receipt[PROTO_RECEIPT_SIZE], struct base_err *err);
+    /** Have a zeroised chip forget its identity. */
+    enum base_status (*forget)(void *user, const uint8_t confirmation[PROTO_MAC_SIZE],
+        uint32_t *ret_status, struct base_err *err);
     /** @p ret_status PROTO_OK and PROTO_ALREADY come with the answer. */
     enum base_status (*lock)(void *user, const struct prg_permit *permit, uint32_t *ret_status,
         uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE], struct base_err *err);
@@ -126,7 +129,7 @@ struct lpa_kms_ops {
         size_t length, struct auth_wipe *ret_wipe, struct base_err *err);
     /** Hand in a wiped board's receipt. */
     enum base_status (*wiped)(void *user, const char *grant_id, const uint8_t *receipt,
-        size_t length, struct base_err *err);
+        size_t length, struct auth_forget *ret_forget, struct base_err *err);
     /** Hand in the lock answer. */
     enum base_status (*lock)(void *user, const char *grant_id, const uint8_t *answer, size_t length,
         struct base_err *err);
@@ -308,9 +311,12 @@ enum base_status lpa_job_settle(
 
 /** How wiping a scrapped board ended. */
 enum lpa_wipe {
-    LPA_WIPE_DONE = 1,   /**< its keys are gone, and the KMS knows it */
+    LPA_WIPE_DONE = 1,   /**< it has forgotten its keys and who it was, and the KMS knows it */
     LPA_WIPE_NEVER = 2,  /**< it never took an envelope: there are no keys on it */
     LPA_WIPE_LOCKED = 3, /**< it is locked, or dead, and speaks to no station any more */
+    /* Its keys are gone, and the KMS knows it; its identity stays, because */
+    LPA_WIPE_OLD_BOOTLOADER = 4, /**< its bootloader does not know how to forget it */
+    LPA_WIPE_OLD_KMS = 5,        /**< the KMS has no confirmation to give */
 };
 
 /**
@@ -320,8 +326,9 @@ enum lpa_wipe {
  * @param authority_key_id  of the KMS, PROTO_KEY_ID_SIZE bytes
  * @param unit              journal row with lot, chip and ended grant; updated and journaled
  * @param ret_outcome       written on BASE_OK
- * @return BASE_OK; as the device's examine, boot, statement and zeroise, and as the KMS's wipe and
- *         wiped; DENIED code "board_changed": another chip is at this site, and was left alone
+ * @return BASE_OK; as the device's examine, boot, statement, zeroise and forget, and as the KMS's
+ *         get_unit, wipe and wiped; DENIED code "board_changed": another chip is at this site, and
+ *         was left alone; "forgotten": the board is at its end, and the KMS does not know it
  */
 BASE_MUST_CHECK
 enum base_status lpa_job_wipe(const struct lpa_job_io *io,

@@ -91,6 +91,8 @@ static const struct by_code codes[] = {
         { FAIL_AGAIN, "Run the board once more; if it fails again, set it aside." } },
     { "unit_retired", { FAIL_FOREVER, "Destroy the board: it must not be shipped." } },
     { "superseded", { FAIL_FOREVER, "Set the board aside: it holds keys that were replaced." } },
+    { "forgotten",
+        { FAIL_FOREVER, "Destroy the board, or erase its whole flash: it works no more." } },
     { "unit_scrapped", { FAIL_FOREVER, WIPE_DESTROY } },
     { "grant_scrapped", { FAIL_FOREVER, WIPE_DESTROY } },
     { "grant_unknown", { FAIL_FOREVER, "Set the board aside: this KMS never issued its keys." } },
@@ -153,6 +155,8 @@ static const struct by_number device_statuses[] = {
     { PROTO_FLASH_FAILED, { FAIL_FOREVER, SET_ASIDE } },
     { PROTO_VAULT_CORRUPT, { FAIL_FOREVER, SET_ASIDE } },
     { PROTO_FOREIGN_RECORD, { FAIL_FOREVER, SET_ASIDE } },
+    { PROTO_FORGOTTEN,
+        { FAIL_FOREVER, "Destroy the board, or erase its whole flash: it works no more." } },
 };
 
 static struct verdict by_status(enum base_status status)

@@ -126,6 +126,10 @@ static enum base_status do_boot(struct lpa_job *job, struct base_err *err)
 
 static enum base_status check_boot(struct lpa_job *job, struct base_err *err)
 {
+    if (job->hello.vault_state == PROTO_VAULT_FORGOTTEN) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "forgotten",
+            "this board was scrapped and has forgotten its identity: it gets no keys any more");
+    }
     if (!job->exam.image_equal) {
         job->asked_old = true;
         return BASE_OK;
@@ -180,7 +184,9 @@ static bool record_is_lost(const struct lpa_job *job)
 static enum base_status refuse_unit(struct lpa_job *job, struct base_err *err)
 {
     if (job->known.state == AUTH_UNIT_SCRAPPED || job->known.state == AUTH_UNIT_RETIRED) {
-        job->unit.state = job->known.wiped ? LPA_STATE_WIPED : LPA_STATE_SCRAPPED;
+        if (job->unit.state != LPA_STATE_FORGOTTEN) {
+            job->unit.state = job->known.wiped ? LPA_STATE_WIPED : LPA_STATE_SCRAPPED;
+        }
         return lpa_job_refuse(err, BASE_E_DENIED, "unit_scrapped",
             "this unit was scrapped; its DevEUI is retired%s",
             job->known.wiped ? ", and its board is wiped" : "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking the keys off a board whose unit was scrapped: no step of a job, because no job works such
- * a unit any more. */
+/* Taking the keys off a board whose unit was scrapped, and then who it was: no step of a job,
+ * because no job works such a unit any more. */
 #include "base/hash.h"
 #include "base/hex.h"
 #include "lpa/job_table.h"
@@ -14,26 +14,27 @@ struct wiping {
     struct proto_hello hello;
     struct proto_statement statement;
     struct auth_wipe wipe;
+    struct auth_forget forget;
 };
 
-static struct lpa_event wipe_event(const struct lpa_unit *unit)
+static struct lpa_event wipe_event(const struct lpa_unit *unit, enum lpa_step_id step)
 {
     struct lpa_event event = { .id = LPA_EVENT_ZEROISE,
         .lot = unit->lot,
         .attempt = unit->attempt,
         .site = unit->site,
         .probe = &unit->probe,
-        .step = lpa_step_name(LPA_STEP_WIPE),
+        .step = lpa_step_name(step),
         .why = "scrapped",
         .chip_id = unit->chip_id,
         .grant_id = unit->grant_id };
     return event;
 }
 
-static enum base_status keep(
-    const struct lpa_job_io *io, struct lpa_unit *unit, enum lpa_phase phase, struct base_err *err)
+static enum base_status keep(const struct lpa_job_io *io, struct lpa_unit *unit,
+    enum lpa_step_id step, enum lpa_phase phase, struct base_err *err)
 {
-    unit->step = LPA_STEP_WIPE;
+    unit->step = step;
     unit->phase = phase;
     unit->updated_wall_us = base_clock_wall_us(io->clock);
     return io->journal->put(io->journal_user, unit, err);
@@ -47,17 +48,17 @@ bool lpa_job_owes_wipe(const struct lpa_unit *unit)
            unit->phase == LPA_PHASE_DO && unit->receipt_length != 0;
 }
 
-enum base_status lpa_job_settle_wipe(
-    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
+static enum base_status settle(const struct lpa_job_io *io, struct lpa_unit *unit,
+    struct auth_forget *ret_forget, struct base_err *err)
 {
     uint8_t hash[BASE_SHA256_BYTES];
-    enum base_status status =
-        io->kms->wiped(io->kms_user, unit->grant_id, unit->receipt, unit->receipt_length, err);
+    enum base_status status = io->kms->wiped(
+        io->kms_user, unit->grant_id, unit->receipt, unit->receipt_length, ret_forget, err);
     if (status != BASE_OK) {
         return status;
     }
     base_sha256(unit->receipt, unit->receipt_length, hash);
-    struct lpa_event event = wipe_event(unit);
+    struct lpa_event event = wipe_event(unit, LPA_STEP_WIPE);
     event.result = "ok";
     event.receipt_sha256 = hash;
     status = io->log->append(io->log_user, &event, err);
@@ -65,7 +66,15 @@ enum base_status lpa_job_settle_wipe(
         return status;
     }
     unit->state = LPA_STATE_WIPED;
-    return keep(io, unit, LPA_PHASE_DONE, err);
+    return keep(io, unit, LPA_STEP_WIPE, LPA_PHASE_DONE, err);
+}
+
+/* Without the board: what its identity is told comes when somebody has it at hand. */
+enum base_status lpa_job_settle_wipe(
+    const struct lpa_job_io *io, struct lpa_unit *unit, struct base_err *err)
+{
+    struct auth_forget forget;
+    return settle(io, unit, &forget, err);
 }
 
 /* In the journal before it is handed in: it is owed even if the board never comes back. */
@@ -74,8 +83,8 @@ static enum base_status take_receipt(
 {
     memcpy(w->unit->receipt, bytes, PROTO_RECEIPT_SIZE);
     w->unit->receipt_length = PROTO_RECEIPT_SIZE;
-    enum base_status status = keep(w->io, w->unit, LPA_PHASE_DO, err);
-    return status == BASE_OK ? lpa_job_settle_wipe(w->io, w->unit, err) : status;
+    enum base_status status = keep(w->io, w->unit, LPA_STEP_WIPE, LPA_PHASE_DO, err);
+    return status == BASE_OK ? settle(w->io, w->unit, &w->forget, err) : status;
 }
 
 /* --- the board --- */
@@ -98,7 +107,7 @@ static enum base_status hello(struct wiping *w, struct base_err *err)
     return status == BASE_OK ? refuse_other(w, w->hello.chip_id, err) : status;
 }
 
-/* *ret_outcome stays 0 where there is something to wipe. */
+/* *ret_outcome stays 0 where there is something to wipe; DONE: the board has forgotten all. */
 static enum base_status look(struct wiping *w, enum lpa_wipe *ret_outcome, struct base_err *err)
 {
     struct lpa_exam exam;
@@ -128,6 +137,8 @@ static enum base_status look(struct wiping *w, enum lpa_wipe *ret_outcome, struc
     }
     if (status == BASE_OK && w->hello.vault_state == PROTO_VAULT_LOCKED) {
         *ret_outcome = LPA_WIPE_LOCKED;
+    } else if (status == BASE_OK && w->hello.vault_state == PROTO_VAULT_FORGOTTEN) {
+        *ret_outcome = LPA_WIPE_DONE;
     } else if (status == BASE_OK && w->hello.vault_state < PROTO_VAULT_COMMITTED) {
         *ret_outcome = LPA_WIPE_NEVER;
     }
@@ -149,8 +160,8 @@ static enum base_status resume(struct wiping *w, bool *ret_done, struct base_err
     if (status != BASE_OK || answer != PROTO_OK) {
         return status;
     }
-    status =
-        w->io->kms->wiped(w->io->kms_user, w->unit->grant_id, receipt, sizeof(receipt), &cause);
+    status = w->io->kms->wiped(
+        w->io->kms_user, w->unit->grant_id, receipt, sizeof(receipt), &w->forget, &cause);
     if (status == BASE_OK) {
         *ret_done = true;
         return take_receipt(w, receipt, err);
@@ -210,11 +221,11 @@ static enum base_status announce(struct wiping *w, struct base_err *err)
     }
     status = refuse_other(w, w->statement.chip_id, err);
     if (status == BASE_OK) {
-        status = keep(w->io, unit, LPA_PHASE_DO, err);
+        status = keep(w->io, unit, LPA_STEP_WIPE, LPA_PHASE_DO, err);
     }
     if (status == BASE_OK) {
         base_sha256(unit->statement, PROTO_STATEMENT_SIZE, hash);
-        struct lpa_event event = wipe_event(unit);
+        struct lpa_event event = wipe_event(unit, LPA_STEP_WIPE);
         event.statement_sha256 = hash;
         status = w->io->log->intent(w->io->log_user, &event, &intent, err);
         lpa_intent_done(&intent);
@@ -269,6 +280,82 @@ static enum base_status check(struct wiping *w, struct base_err *err)
     return status;
 }
 
+/* --- and then the identity --- */
+
+/* The board is at its end; was it this KMS's word that brought it there? */
+static enum base_status was_told(struct wiping *w, struct base_err *err)
+{
+    struct auth_unit known;
+    enum base_status status = BASE_OK;
+    if (lpa_job_owes_wipe(w->unit)) {
+        return lpa_job_settle_wipe(w->io, w->unit, err);
+    }
+    if (w->unit->state == LPA_STATE_WIPED || w->unit->state == LPA_STATE_FORGOTTEN) {
+        return BASE_OK;
+    }
+    status = w->io->kms->get_unit(w->io->kms_user, w->unit->chip_id, &known, err);
+    if (status == BASE_OK && !known.wiped) {
+        return lpa_job_refuse(err, BASE_E_DENIED, "forgotten",
+            "the board says that it has forgotten its keys and its identity, and the KMS knows of "
+            "no receipt of that: was it restored from an older copy? Destroy the board");
+    }
+    return status;
+}
+
+static enum base_status note_forgotten(struct wiping *w, struct base_err *err)
+{
+    struct lpa_event event = wipe_event(w->unit, LPA_STEP_FORGET);
+    event.result = "ok";
+    enum base_status status = w->io->log->append(w->io->log_user, &event, err);
+    if (status != BASE_OK) {
+        return status;
+    }
+    w->unit->state = LPA_STATE_FORGOTTEN;
+    return keep(w->io, w->unit, LPA_STEP_FORGET, LPA_PHASE_DONE, err);
+}
+
+/* The KMS has the receipt by now, so that the chip need not be able to give it again. */
+static enum base_status forget(struct wiping *w, enum lpa_wipe *ret_outcome, struct base_err *err)
+{
+    uint32_t answer = 0;
+    if (!w->forget.given) {
+        *ret_outcome = LPA_WIPE_OLD_KMS;
+        return BASE_OK;
+    }
+    struct lpa_event event = wipe_event(w->unit, LPA_STEP_FORGET);
+    enum base_status status = keep(w->io, w->unit, LPA_STEP_FORGET, LPA_PHASE_DO, err);
+    if (status == BASE_OK) {
+        status = w->io->log->append(w->io->log_user, &event, err);
+    }
+    if (status == BASE_OK) {
+        status = w->io->device->forget(w->io->device_user, w->forget.confirmation, &answer, err);
+    }
+    if (status == BASE_OK && answer == PROTO_BAD_COMMAND) {
+        *ret_outcome = LPA_WIPE_OLD_BOOTLOADER;
+        event.result = "fail";
+        event.code = "old_bootloader";
+        status = w->io->log->append(w->io->log_user, &event, err);
+        return status == BASE_OK ? keep(w->io, w->unit, LPA_STEP_WIPE, LPA_PHASE_DONE, err)
+                                 : status;
+    }
+    if (status == BASE_OK && answer != PROTO_OK && answer != PROTO_FORGOTTEN) {
+        return base_err_set(err, BASE_E_TARGET, "device", answer,
+            "the device refused to forget its identity: %s", proto_status_text(answer));
+    }
+    if (status == BASE_OK) {
+        status = hello(w, err);
+    }
+    if (status == BASE_OK && w->hello.vault_state != PROTO_VAULT_FORGOTTEN) {
+        return lpa_job_refuse(err, BASE_E_VERIFY, "not_forgotten",
+            "the device was told to forget its identity and does not say that it has");
+    }
+    if (status == BASE_OK) {
+        *ret_outcome = LPA_WIPE_DONE;
+        status = note_forgotten(w, err);
+    }
+    return status;
+}
+
 enum base_status lpa_job_wipe(const struct lpa_job_io *io,
     const uint8_t authority_key_id[PROTO_KEY_ID_SIZE], struct lpa_unit *unit,
     enum lpa_wipe *ret_outcome, struct base_err *err)
@@ -277,6 +364,12 @@ enum base_status lpa_job_wipe(const struct lpa_job_io *io,
     enum lpa_wipe outcome = 0;
     bool done = false;
     enum base_status status = look(&w, &outcome, err);
+    if (status == BASE_OK && outcome == LPA_WIPE_DONE) {
+        status = was_told(&w, err);
+        if (status == BASE_OK) {
+            status = note_forgotten(&w, err);
+        }
+    }
     if (status == BASE_OK && outcome == 0) {
         status = resume(&w, &done, err);
     }
@@ -291,7 +384,9 @@ enum base_status lpa_job_wipe(const struct lpa_job_io *io,
     }
     if (status == BASE_OK && outcome == 0) {
         status = check(&w, err);
-        outcome = LPA_WIPE_DONE;
+        if (status == BASE_OK) {
+            status = forget(&w, &outcome, err);
+        }
     }
     base_wipe(&w.wipe, sizeof(w.wipe));
     if (status == BASE_OK) {

@@ -83,8 +83,8 @@ bool lpa_journal_take(sqlite3_stmt *stmt, struct lpa_unit *ret_unit)
         take_text(stmt, 0, sizeof(unit.lot), unit.lot) &&
         take_blob(stmt, 1, sizeof(unit.chip_id), unit.chip_id, &length[0]) &&
         take_number(stmt, 2, UINT32_MAX, &number[0]) &&
-        take_number(stmt, 3, LPA_STATE_WIPED, &number[1]) &&
-        take_number(stmt, 4, LPA_STEP_WIPE, &number[2]) &&
+        take_number(stmt, 3, LPA_STATE_FORGOTTEN, &number[1]) &&
+        take_number(stmt, 4, LPA_STEP_FORGET, &number[2]) &&
         take_number(stmt, 5, LPA_PHASE_DONE, &number[3]) &&
         take_number(stmt, 6, LPA_RESULT_UNKNOWN, &number[4]) &&
         take_number(stmt, 7, 1, &number[5]) && take_text(stmt, 8, sizeof(unit.code), unit.code) &&

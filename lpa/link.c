@@ -147,14 +147,14 @@ static enum base_status kms_wipe(void *user, const char *grant_id, const uint8_t
     return status;
 }
 
-static enum base_status kms_wiped(
-    void *user, const char *grant_id, const uint8_t *receipt, size_t length, struct base_err *err)
+static enum base_status kms_wiped(void *user, const char *grant_id, const uint8_t *receipt,
+    size_t length, struct auth_forget *ret_forget, struct base_err *err)
 {
     const struct lpa_link *link = user;
     struct auth_kms *kms = NULL;
     enum base_status status = lpa_kms_pool_take(link->pool, &kms, err);
     if (status == BASE_OK) {
-        status = auth_kms_wiped(kms, grant_id, receipt, length, err);
+        status = auth_kms_wiped(kms, grant_id, receipt, length, ret_forget, err);
     }
     lpa_kms_pool_give(link->pool, kms);
     return status;

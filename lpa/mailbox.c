@@ -172,6 +172,7 @@ static unsigned extra_waits(uint32_t command)
     case PROTO_CMD_INSTALL:
     case PROTO_CMD_ZEROISE:
     case PROTO_CMD_LOCK:
+    case PROTO_CMD_FORGET:
         return EXTRA_WAITS;
     default:
         return 0;

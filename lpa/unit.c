@@ -12,7 +12,7 @@ const char *lpa_state_name(enum lpa_state state)
 {
     static const char *const names[] = { "blank", "programmed", "rehearsed", "restricted",
         "identified", "personalised", "granted", "installed", "confirmed", "locked", "scrapped",
-        "zeroised", "wiped" };
+        "zeroised", "wiped", "forgotten" };
     return (size_t)state < COUNT(names) ? names[state] : "unknown";
 }
 
@@ -20,7 +20,7 @@ const char *lpa_step_name(enum lpa_step_id step)
 {
     static const char *const names[] = { "-", "examine", "boot", "receipt", "confirm", "admit",
         "program", "rehearse", "restrict", "identify", "register", "grant", "install", "lock",
-        "finish", "seal", "prove", "report", "self-test", "application", "wipe" };
+        "finish", "seal", "prove", "report", "self-test", "application", "wipe", "forget" };
     return (size_t)step < COUNT(names) ? names[step] : "unknown";
 }
 

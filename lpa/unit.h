@@ -47,7 +47,8 @@ enum lpa_state {
     LPA_STATE_LOCKED = 9,
     LPA_STATE_SCRAPPED = 10,
     LPA_STATE_ZEROISED = 11,
-    LPA_STATE_WIPED = 12, /**< scrapped, and the board's keys are gone */
+    LPA_STATE_WIPED = 12,     /**< scrapped, and the board's keys are gone */
+    LPA_STATE_FORGOTTEN = 13, /**< and its identity too */
 };
 
 /** One row of the step table. Values are stored: append only. */
@@ -73,6 +74,7 @@ enum lpa_step_id {
     LPA_STEP_SELF_TEST = 18,
     LPA_STEP_APPLICATION = 19, /**< the CM4's image */
     LPA_STEP_WIPE = 20,        /**< a scrapped board loses its keys */
+    LPA_STEP_FORGET = 21,      /**< and then its identity */
 };
 
 /** How far the lock of a unit is known to be. Values are stored: append only. */

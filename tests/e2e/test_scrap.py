@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A scrapped board keeps nothing: its whole memory is searched for the root keys before and after, whatever was cut."""
+"""A scrapped board keeps nothing: its whole memory is searched for its root keys and for all that made it who it was,
+before and after, whatever was cut."""
 import json
 import os
 import sys
@@ -13,10 +14,11 @@ SRAM, SRAM_SIZE = 0x08000000, 0x48000
 WINDOW = 8
 HEADER = 24                                        # of a board file
 FLASH, WORK, SFLASH = 0x100000, 0x8000, 0x8000     # and what follows it
-RECORD, SECRET_AT, PUBLIC_AT, DH_AT = 512, 28, 60, 133
+RECORD, SECRET_AT, PUBLIC_AT, AUTHORITY_AT, DH_AT, NONCE_AT, INSTALLED_AT = 512, 28, 60, 125, 133, 165, 181
 EUI_AT, NWK_AT, APP_AT, RECEIPT_AT, SERVICES_AT, SERVICES = 181 + 23, 181 + 39, 181 + 55, 181 + 103, 360, 112
 VAULT = 0xC0000
-STATE_AT, ZEROISED = 5, 4
+STATE_AT, ZEROISED, FORGOTTEN = 5, 4, 5
+FLAGS_AT, CHIP_ID_AT, KEY_VERSION_AT, DEV_NONCE_AT, FLOORS_AT, HASH_AT = 6, 12, 20, 24, 352, 476
 
 
 def hits(memory, key):
@@ -99,6 +101,23 @@ class Desk:
         expect(len(sram) == SRAM_SIZE and len(flash) == FLASH + WORK + SFLASH, "all of it")
         return sram, flash
 
+    def records(self, board):
+        """Both homes of the vault, from the board file; the board is off."""
+        with open(board.file, "rb") as file:
+            flash = file.read()[HEADER:HEADER + FLASH + WORK]
+        return [flash[home:home + RECORD] for home in (FLASH, VAULT)]
+
+    def identity(self, board):
+        """What a board is known by and what protects it, by name: all that has to go."""
+        board.off()
+        record = self.records(board)[0]
+        board.power()
+        parts = {"identity key": record[SECRET_AT:SECRET_AT + 32],
+                 "public key": record[PUBLIC_AT + 1:PUBLIC_AT + 65], "DH value": record[DH_AT:DH_AT + 32],
+                 "nonce": record[NONCE_AT:NONCE_AT + 16], "receipt key": record[RECEIPT_AT:RECEIPT_AT + 32]}
+        expect(all(len(set(part)) > 4 for part in parts.values()), "they look random")
+        return parts
+
     def scrap(self, board, *options, check=EXIT_OK, probe=True):
         where = ["--probe", board.url] if probe is True else ["--probe", probe] if probe else []
         return self.lab.run(program("lpa-provision"), "unit", "scrap", board.uid, "--dir", self.station, "--yes", *where,
@@ -107,7 +126,22 @@ class Desk:
     def unit(self, board):
         return next(unit for unit in self.lab.unit_list(LOT) if unit["chip_id"] == board.uid)
 
-    def expect_wiped(self, board, keys):
+    def expect_forgotten(self, board, identity, key_version):
+        """Nothing of who it was; and what is left in the record, byte for byte."""
+        sram, flash = self.memory(board)
+        for name, part in identity.items():
+            expect(hits(sram, part) == 0, f"{name} is still in SRAM: {hits(sram, part)}")
+            expect(hits(flash, part) == 0, f"{name} is still in flash: {hits(flash, part)}")
+        for home in (FLASH, VAULT):
+            record = flash[home:home + RECORD]
+            expect(record[STATE_AT] == FORGOTTEN, f"a record that says so at {home:#x}: {record[STATE_AT]}")
+            expect(record[CHIP_ID_AT:CHIP_ID_AT + 12].hex() == board.uid + f"{key_version:08x}", "chip id, key version")
+            for at, end in ((DEV_NONCE_AT, FLOORS_AT), (SERVICES_AT, HASH_AT)):
+                expect(record[at:end] == bytes(end - at), f"zeros from {at} to {end} at {home:#x}")
+
+    def expect_wiped(self, board, keys, identity=None, key_version=2):
+        if identity is not None:
+            self.expect_forgotten(board, identity, key_version)
         sram, flash = self.memory(board)
         for name, key in zip(("AppKey", "NwkKey"), keys):
             expect(hits(sram, key) == 0 and hits(flash, key) == 0, f"{name} is still on the board")
@@ -116,7 +150,7 @@ class Desk:
         expect(unit["state"] == "scrapped" and unit["wiped"], f"the KMS knows it: {unit}")
         shown = json.loads(self.lab.run(program("lpa-provision"), "unit", "show", board.uid, "--dir", self.station,
                                         "--json", check=EXIT_OK).out)
-        expect(shown["journal"]["state"] == "wiped" and shown["kms"]["wiped"], f"and the journal: {shown}")
+        expect(shown["journal"]["state"] == "forgotten" and shown["kms"]["wiped"], f"and the journal: {shown}")
         return flash
 
     # -- cases --------------------------------------------------------------------------------------------------------
@@ -128,33 +162,69 @@ class Desk:
             expect(hits(flash, key) > 0, "the search finds what is there (flash)")
         found = sum(hits(sram, key) > 0 for key in keys[:2])
         expect(keys[2] in flash, "the DevEUI too")
-        before = flash[VAULT:VAULT + RECORD]
+        identity = self.identity(board)
+        for name, part in identity.items():
+            expect(hits(flash, part) > 0, f"{name}: the search finds what is there (flash)")
+        for name in ("identity key", "public key"):
+            expect(hits(sram, identity[name]) > 0, f"{name}: the search finds what is there (SRAM)")
         books = self.lab.lot_show(LOT)
         result = self.scrap(board)
-        expect("is wiped" in result.out, f"it says so: {result}")
-        flash = self.expect_wiped(board, keys)
-        # What is left, exactly: the identity key, what is derived from it alone, and the key of the wipe's own receipt.
-        for home in (VAULT, FLASH):
-            record = flash[home:home + RECORD]
-            expect(record[STATE_AT] == ZEROISED, f"a zeroised record at {home:#x}")
-            for name, at, size in (("DevEUI and JoinEUI", EUI_AT, 16), ("NwkKey", NWK_AT, 16), ("AppKey", APP_AT, 16),
-                                   ("session keys and counters", SERVICES_AT, SERVICES)):
-                expect(record[at:at + size] == bytes(size), f"{name}: zeros")
-            for name, at, size in (("identity key", SECRET_AT, 32), ("public key", PUBLIC_AT, 65), ("DH", DH_AT, 32)):
-                expect(record[at:at + size] == before[at:at + size], f"{name} stays")
-            expect(record[RECEIPT_AT:RECEIPT_AT + 32] != before[RECEIPT_AT:RECEIPT_AT + 32], "the receipt key is another")
-        expect(hits(flash, before[RECEIPT_AT:RECEIPT_AT + 32]) == 0, "the grant's receipt key is gone")
+        expect("is wiped" in result.out and "keeps nothing" in result.out, f"it says so: {result}")
+        self.expect_wiped(board, keys, identity)
         after = self.lab.lot_show(LOT)
         expect(after["granted"] == books["granted"] and after["scrapped"] == books["scrapped"] + 1, f"books: {after}")
         again = self.scrap(board, "--json")
         shown = json.loads(again.out)
-        expect(shown["board"] == "wiped" and shown["kms"]["wiped"], f"a second time it is done: {again}")
+        expect(shown["board"] == "forgotten" and shown["kms"]["wiped"], f"a second time it is done: {again}")
+        expect("keeps nothing" in self.scrap(board, probe=False).out, "and without the board")
         result = self.lab.provision(self.station, LOT, [board], check=None)
         unit = units_of(result)[0]
-        expect(unit["code"] == "unit_scrapped" and unit["state"] == "wiped", f"and it stays so: {result}")
+        expect(unit["code"] == "forgotten" and unit["state"] == "forgotten", f"and it stays so: {result}")
         board.off()
         self.lab.audit(self.station)
         return f"{found} of 2 keys were in SRAM before"
+
+    def in_between(self):
+        """Wiped, and the KMS has not answered: what is left then, and that all of it goes."""
+        board, keys = self.installed()
+        before = self.identity(board)
+        self.through(lambda data: None if b"/wiped HTTP" in data else data, lambda: self.scrap(board, check=None))
+        board.off()
+        for record in self.records(board):
+            expect(record[STATE_AT] == ZEROISED, "a zeroised record")
+            for name, at, size in (("DevEUI and JoinEUI", EUI_AT, 16), ("NwkKey", NWK_AT, 16), ("AppKey", APP_AT, 16),
+                                   ("session keys and counters", SERVICES_AT, SERVICES)):
+                expect(record[at:at + size] == bytes(size), f"{name}: zeros")
+        board.power()
+        after = self.identity(board)
+        for name in ("identity key", "public key", "DH value"):
+            expect(after[name] == before[name], f"{name} stays")
+        for name in ("nonce", "receipt key"):
+            expect(after[name] != before[name], f"the {name} is another")
+        _, flash = self.memory(board)
+        expect(hits(flash, before["receipt key"]) == 0, "the grant's receipt key is gone")
+        expect(hits(flash, after["receipt key"]) > 0, "the wipe's is there")
+        # The receipt goes to the KMS without the board: then the board's turn comes, at any time.
+        board.off()
+        other = self.board()
+        self.lab.provision(self.station, LOT, [other])
+        other.off()
+        expect(self.unit(board)["wiped"], "handed in")
+        result = self.scrap(board, probe=False)
+        expect("may be" in result.out and "--probe" in result.out, f"and it says what to do: {result}")
+        board.power()
+        expect("keeps nothing" in self.scrap(board).out, "the rest of it")
+        self.expect_wiped(board, keys, {**before, **{f"the wipe's {name}": part for name, part in after.items()}})
+        # Another station, or one that has lost its journal, finds it so.
+        second = self.lab.add_station("second")
+        self.lab.login(second, self.lab.add_tester("sue"))
+        for _ in range(2):
+            result = self.lab.run(program("lpa-provision"), "unit", "scrap", board.uid, "--dir", second, "--yes", "--probe",
+                                  board.url, "--lot", LOT, check=EXIT_OK)
+            expect("keeps nothing" in result.out, f"another station: {result}")
+        board.off()
+        self.lab.audit(self.station)
+        self.lab.audit(second)
 
     def never_installed(self):
         board = self.board()
@@ -207,6 +277,7 @@ class Desk:
             while True:
                 at += 1
                 board, keys = self.installed()
+                identity = self.identity(board)
                 board.cycle("--fault", f"power-cut={at}:{phase}:{at}", "--stats-file", self.lab.path("stats.json"))
                 result = self.scrap(board, check=None)
                 expect(result.code in (EXIT_OK, EXIT_TARGET), f"{phase} operation {at}: {result}")
@@ -214,13 +285,13 @@ class Desk:
                 with open(self.lab.path("stats.json")) as file:
                     cut = json.load(file)["power_cuts"] > 0
                 board.power()
-                expect("is wiped" in self.scrap(board).out, f"{phase} operation {at}: the second run ends it")
-                self.expect_wiped(board, keys)
+                expect("keeps nothing" in self.scrap(board).out, f"{phase} operation {at}: the second run ends it")
+                self.expect_wiped(board, keys, identity)
                 board.off()
                 done += 1
                 if not cut:
                     break
-            expect(at > 4, f"only {at - 1} operations were cut")
+            expect(at > 8, f"only {at - 1} operations were cut")
         return f"{done} cuts"
 
     def kms_cuts(self):
@@ -228,6 +299,7 @@ class Desk:
         for text in (b"/wipe HTTP", b"/wiped HTTP", b"/scrap HTTP", b"/checkpoints"):
             for way in ("request", "reply"):
                 board, keys = self.installed()
+                identity = self.identity(board)
                 seen = []
 
                 def hook(data, way=way, seen=seen, text=text):
@@ -241,8 +313,8 @@ class Desk:
 
                 result = self.through(hook, lambda: self.scrap(board, check=None), reply)
                 expect(seen, f"{text} was sent: {result}")
-                expect("is wiped" in self.scrap(board).out, f"{way} of {text} lost")
-                self.expect_wiped(board, keys)
+                expect("keeps nothing" in self.scrap(board).out, f"{way} of {text} lost")
+                self.expect_wiped(board, keys, identity)
                 board.off()
 
     def owed(self):
@@ -302,10 +374,14 @@ class Desk:
             board.power("--kitprog3")
             return [hits(memory, key) for key in keys[:2] if key] + [keys[2] in memory]
 
+        identity = self.identity(board)
         expect(all(flash()), "its keys are there")
-        expect("is wiped" in self.scrap(board).out, "wiped through the mailbox")
+        expect("keeps nothing" in self.scrap(board).out, "wiped through the mailbox")
         expect(not any(flash()), "and gone")
         board.off()
+        with open(board.file, "rb") as file:
+            memory = file.read()
+        expect(not any(hits(memory, part) for part in identity.values()), "and who it was")
         board = work("SHUT")
         lab.kms("unit", "retire", "--dir", lab.path("kms"), board.uid, "--permit")
         result = self.scrap(board, check=EXIT_TARGET)
@@ -327,7 +403,7 @@ class Desk:
         self.lab.audit(self.station)
 
 
-CASES = [("wiped", Desk.wiped), ("never installed", Desk.never_installed), ("no board", Desk.no_board),
+CASES = [("wiped", Desk.wiped), ("in between", Desk.in_between), ("never installed", Desk.never_installed), ("no board", Desk.no_board),
          ("confirmed", Desk.confirmed_is_left_alone), ("power cuts", Desk.power_cuts), ("kms cuts", Desk.kms_cuts),
          ("owed", Desk.owed), ("rework", Desk.rework_scrapped), ("restricted", Desk.restricted),
          ("closing", Desk.closing)]

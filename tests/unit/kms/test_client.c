@@ -270,6 +270,52 @@ static void test_login_answers(void **state)
     base_secret_done(&code);
 }
 
+/* A confirmation is 32 bytes or absent, as from an older KMS; nothing else is taken. */
+static void test_wiped_answers(void **state)
+{
+    struct fixture *f = *state;
+
+    static const struct {
+        const char *body;
+        enum base_status status;
+        bool given;
+    } cases[] = {
+        { "{\"repeated\":false}", BASE_OK, false },
+        { "{\"repeated\":false,\"forget\":\"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\"}",
+            BASE_OK, true },
+        { "{\"repeated\":false,\"forget\":\"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ==\"}",
+            BASE_E_REMOTE, false },
+        { "{\"repeated\":false,\"forget\":\"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB\"}",
+            BASE_E_REMOTE, false },
+        { "{\"repeated\":false,\"forget\":\"\"}", BASE_E_REMOTE, false },
+        { "{\"repeated\":false,\"forget\":null}", BASE_E_REMOTE, false },
+        { "{\"repeated\":false,\"forget\":7}", BASE_E_REMOTE, false },
+    };
+
+    const uint8_t receipt[] = { 1, 2, 3 };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct auth_forget forget = { .given = !cases[i].given };
+        struct base_err err = { 0 };
+        char head[512];
+        (void)snprintf(head, sizeof(head),
+            "HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+            strlen(cases[i].body), cases[i].body);
+        f->script.head = head;
+        assert_int_equal(auth_kms_wiped(f->kms, "0123456789abcdef0123456789abcdef", receipt,
+                             sizeof(receipt), &forget, &err),
+            cases[i].status);
+        if (cases[i].status != BASE_OK) {
+            assert_string_equal(err.code, "unknown");
+            assert_true(forget.given); /* left alone */
+            continue;
+        }
+        assert_int_equal(forget.given, cases[i].given);
+        for (size_t at = 0; forget.given && at < sizeof(forget.confirmation); at++) {
+            assert_int_equal(forget.confirmation[at], 'A');
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_login_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wiped_answers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

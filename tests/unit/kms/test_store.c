@@ -227,7 +227,7 @@ static void test_upgrade(void **state)
     lab_confirm(lab, &station, &device, grant, receipt);
     json_decref(grant);
     /* one of a later version is left alone */
-    run_sql(&lab->home.store, "UPDATE meta SET value = '6' WHERE name = 'schema'");
+    run_sql(&lab->home.store, "UPDATE meta SET value = '7' WHERE name = 'schema'");
     kms_home_close(&lab->home);
     assert_int_equal(kms_home_open(lab->dir, base_random_system(), &lab->clock, &lab->home, &err),
         BASE_E_CONFIG);

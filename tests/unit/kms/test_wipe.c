@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/hash.h"
 #include "tests/unit/kms/lab.h"
 
 #define CHIP UINT64_C(0x51a0000000c00001)
@@ -16,6 +17,7 @@ struct fixture {
     char grant_id[KMS_GRANT_ID_SIZE];
     uint8_t envelope[PROTO_ENVELOPE_SIZE]; /* of the wipe */
     uint8_t receipt[PROTO_RECEIPT_SIZE];
+    struct proto_receipt handed_in;
 };
 
 /* What a device does once an envelope is committed: another nonce, a counter that rose. */
@@ -118,10 +120,28 @@ static void ask(struct fixture *f, struct lab_station *station, struct lab_devic
     json_decref(answer);
 }
 
+/* The confirmation, by the text of lpa-envelope(5): the same each time. */
+static void expect_forget(const struct fixture *f, json_t *answer)
+{
+    const struct proto_receipt *receipt = &f->handed_in;
+    const uint8_t version[] = { 0, 0, 0, (uint8_t)receipt->key_version };
+    const struct base_part parts[] = { { "lpa forget v1", 13 },
+        { receipt->chip_id, sizeof(receipt->chip_id) }, { version, sizeof(version) } };
+    uint8_t expected[PROTO_MAC_SIZE];
+    uint8_t got[PROTO_MAC_SIZE + 1];
+    size_t length = 0;
+    base_hmac_sha256(f->device.receipt_key, PROTO_HASH_SIZE, parts, 3, expected);
+    assert_int_equal(
+        base_json_get_base64(answer, "forget", sizeof(got), got, &length, NULL), BASE_OK);
+    assert_int_equal(length, sizeof(expected));
+    assert_memory_equal(got, expected, sizeof(expected));
+}
+
 static void hand_in(struct fixture *f, struct lab_station *station, int http_status,
     const char *code, bool repeated)
 {
     json_t *answer = NULL;
+    (void)proto_receipt_decode(f->receipt, sizeof(f->receipt), &f->handed_in);
     int got = post(f, station, "wiped", "receipt", f->receipt, sizeof(f->receipt), &answer);
     if (got != http_status || strcmp(lab_text(answer, "code"), code) != 0) {
         fail_msg("expected %d %s, got %d %s (%s)", http_status, code, got, lab_text(answer, "code"),
@@ -129,6 +149,7 @@ static void hand_in(struct fixture *f, struct lab_station *station, int http_sta
     }
     if (got == 200) {
         assert_int_equal(json_is_true(json_object_get(answer, "repeated")), repeated);
+        expect_forget(f, answer);
     }
     json_decref(answer);
 }
@@ -318,6 +339,27 @@ static void test_refusals(void **state)
     hand_in(f, &f->station, 404, "grant_unknown", false);
 }
 
+/* One that ended before the KMS made confirmations: its key is gone, and it has none to give. */
+static void test_wiped_before(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
+    json_t *answer = NULL;
+    int64_t changed = 0;
+    const struct kms_statement forget = { .sql = "UPDATE wipes SET forget = zeroblob(32)" };
+    grant(f, false);
+    scrap(f);
+    ask(f, &f->station, &f->device, 201, "");
+    lab_open_envelope(&f->lab, &f->device, f->envelope, roots, f->receipt);
+    hand_in(f, &f->station, 200, "", false);
+    assert_int_equal(kms_store_run(&f->lab.home.store, &forget, &changed, NULL), BASE_OK);
+    assert_int_equal(
+        post(f, &f->station, "wiped", "receipt", f->receipt, sizeof(f->receipt), &answer), 200);
+    assert_true(json_is_true(json_object_get(answer, "repeated")));
+    assert_null(json_object_get(answer, "forget"));
+    json_decref(answer);
+}
+
 /* No bit of the receipt may differ, before or after the true one came. */
 static void test_bits(void **state)
 {
@@ -342,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_wipe, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wiped_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_attack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rework, set_up, tear_down),

@@ -32,7 +32,8 @@ struct chip {
     uint8_t key[65];
     uint8_t nonce[16];
     uint32_t nonce_no;
-    bool application; /**< the lot's lies whole in flash */
+    bool application;   /**< the lot's lies whole in flash */
+    bool cannot_forget; /**< its bootloader does not know that command */
     bool image, running, old_bootloader, mute, dead_flash, wrong_family;
     enum proto_vault_state vault;
     uint32_t key_version;
@@ -75,6 +76,7 @@ struct factory {
     uint32_t wipes_made;
     uint32_t dev_euis, allowance;
     bool rework[FACTORY_CHIPS], zeroise[FACTORY_CHIPS];
+    bool no_confirmation; /**< the KMS gives none for a wiped board's receipt */
     bool no_idempotency, asked_without_intent, registered[FACTORY_CHIPS];
     bool kms_locked[FACTORY_CHIPS], kms_settled[FACTORY_CHIPS], revoked;
     struct lpa_permit permit;

@@ -187,10 +187,41 @@ static enum base_status dev_receipt(
         return no_answer(err);
     }
     *ret_status = chip->vault >= PROTO_VAULT_COMMITTED ? PROTO_OK : PROTO_NO_RECORD;
+    if (chip->vault == PROTO_VAULT_FORGOTTEN) {
+        *ret_status = PROTO_FORGOTTEN;
+    }
     if (chip->mute && !chip->image) {
         *ret_status = PROTO_BAD_COMMAND;
     }
     memcpy(ret_receipt, chip->receipt, PROTO_RECEIPT_SIZE);
+    END(BASE_E_LINK);
+}
+
+static enum base_status dev_forget(void *user, const uint8_t confirmation[PROTO_MAC_SIZE],
+    uint32_t *ret_status, struct base_err *err)
+{
+    BEGIN(BASE_E_LINK)
+    struct chip *chip = here(f);
+    if (!chip->running || chip->dark) {
+        return no_answer(err);
+    }
+    /* before the act: in the journal, and the receipt with the KMS */
+    if (f->rows[0].step != LPA_STEP_FORGET || f->rows[0].state != LPA_STATE_WIPED) {
+        f->asked_without_intent = true;
+    }
+    if (chip->cannot_forget) {
+        *ret_status = PROTO_BAD_COMMAND;
+    } else if (chip->vault == PROTO_VAULT_FORGOTTEN) {
+        *ret_status = PROTO_FORGOTTEN;
+    } else if (chip->vault != PROTO_VAULT_ZEROISED) {
+        *ret_status = PROTO_WRONG_STATE;
+    } else if (memcmp(confirmation, chip->envelope_id, sizeof(chip->envelope_id)) != 0) {
+        *ret_status = PROTO_BAD_CONFIRMATION;
+    } else {
+        chip->vault = PROTO_VAULT_FORGOTTEN;
+        memset(chip->receipt, 0, sizeof(chip->receipt));
+        *ret_status = PROTO_OK;
+    }
     END(BASE_E_LINK);
 }
 
@@ -221,6 +252,7 @@ const struct lpa_device_ops factory_device_ops = {
     .seal = factory_seal,
     .check_sealed = factory_check_sealed,
     .zeroise = dev_install,
+    .forget = dev_forget,
     .lock = factory_lock,
     .reset = factory_reset,
     .check_locked = factory_check_locked,

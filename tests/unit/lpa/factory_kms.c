@@ -49,6 +49,7 @@ static void describe(struct factory *f, const uint8_t chip_id[8], struct auth_un
     base_hex_encode(grant->envelope_id, 16, ret_unit->grant_id);
     memcpy(ret_unit->dev_eui, grant->dev_eui, 8);
     size_t chip = factory_chip(f, chip_id);
+    ret_unit->wiped = grant->state == GRANT_SCRAPPED && f->wipes[chip].state == GRANT_CONFIRMED;
     if (grant->state == GRANT_CONFIRMED && grant->envelope[PURPOSE_AT] == PROTO_PURPOSE_ZEROISE) {
         ret_unit->state = AUTH_UNIT_ZEROISED;
     }
@@ -406,8 +407,8 @@ static enum base_status kms_wipe(void *user, const char *grant_id, const uint8_t
     END(BASE_E_REMOTE);
 }
 
-static enum base_status kms_wiped(
-    void *user, const char *grant_id, const uint8_t *receipt, size_t length, struct base_err *err)
+static enum base_status kms_wiped(void *user, const char *grant_id, const uint8_t *receipt,
+    size_t length, struct auth_forget *ret_forget, struct base_err *err)
 {
     BEGIN(BASE_E_REMOTE)
     struct proto_receipt decoded;
@@ -420,6 +421,8 @@ static enum base_status kms_wiped(
         return deny(err, "receipt_bad");
     }
     wipe->state = GRANT_CONFIRMED;
+    *ret_forget = (struct auth_forget){ .given = !f->no_confirmation };
+    memcpy(ret_forget->confirmation, wipe->envelope_id, sizeof(wipe->envelope_id));
     END(BASE_E_REMOTE);
 }
 

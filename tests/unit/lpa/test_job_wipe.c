@@ -36,16 +36,36 @@ static enum base_status wipe(struct factory *f, enum lpa_wipe *ret_outcome, stru
     return lpa_job_wipe(&f->io, authority, &row, ret_outcome, err);
 }
 
-static void expect_wiped(struct factory *f)
+static void expect_books(struct factory *f)
 {
-    assert_int_equal(f->chips[0].vault, PROTO_VAULT_ZEROISED);
     assert_int_equal(f->wipes[0].state, GRANT_CONFIRMED);
-    assert_int_equal(f->rows[0].state, LPA_STATE_WIPED);
     assert_int_equal(f->rows[0].phase, LPA_PHASE_DONE);
     assert_false(lpa_job_owes(&f->rows[0]));
     assert_false(f->asked_without_intent);
     assert_int_equal(f->grants[0].state, GRANT_SCRAPPED); /* nothing comes back */
     assert_int_equal(f->grant_count, 1);
+}
+
+static void expect_keys_gone(struct factory *f)
+{
+    assert_int_equal(f->chips[0].vault, PROTO_VAULT_ZEROISED);
+    assert_int_equal(f->rows[0].state, LPA_STATE_WIPED);
+}
+
+/* Its keys are gone, who it was is not, and nothing more is under way. */
+static void expect_wiped(struct factory *f)
+{
+    expect_keys_gone(f);
+    assert_int_equal(f->rows[0].step, LPA_STEP_WIPE);
+    expect_books(f);
+}
+
+static void expect_forgotten(struct factory *f)
+{
+    assert_int_equal(f->chips[0].vault, PROTO_VAULT_FORGOTTEN);
+    assert_int_equal(f->rows[0].state, LPA_STATE_FORGOTTEN);
+    assert_int_equal(f->rows[0].step, LPA_STEP_FORGET);
+    expect_books(f);
 }
 
 static void test_wipe(void **state)
@@ -61,12 +81,12 @@ static void test_wipe(void **state)
     assert_int_equal(outcome, LPA_WIPE_DONE);
     assert_int_equal(f.intents, intents + 1);
     assert_int_equal(f.announced, LPA_EVENT_ZEROISE);
-    expect_wiped(&f);
+    expect_forgotten(&f);
     /* again: the chip says it, and no second envelope is made */
     assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
     assert_int_equal(outcome, LPA_WIPE_DONE);
     assert_int_equal(f.wipes_made, 1);
-    expect_wiped(&f);
+    expect_forgotten(&f);
 }
 
 static void test_nothing_to_wipe(void **state)
@@ -115,7 +135,7 @@ static void test_refusals(void **state)
     assert_int_equal(f.wipes_made, 0);
     f.log_full = false;
     assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
-    expect_wiped(&f);
+    expect_forgotten(&f);
 }
 
 /* An order took the keys off before: its receipt is not a wipe's, and the board is wiped anew. */
@@ -131,7 +151,81 @@ static void test_zeroised_by_order(void **state)
     assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
     assert_int_equal(outcome, LPA_WIPE_DONE);
     assert_int_equal(f.wipes_made, 1);
-    expect_wiped(&f);
+    expect_forgotten(&f);
+}
+
+/* Bootloader or KMS are older than forgetting: the keys are gone all the same, and once both know
+ * it, the identity goes too. */
+static void test_older_ones(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_unit row;
+    struct base_err err = { 0 };
+    enum lpa_wipe outcome = 0;
+    scrapped_board(&f, 5, &row);
+    f.no_confirmation = true;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+        assert_int_equal(outcome, LPA_WIPE_OLD_KMS);
+        expect_wiped(&f);
+    }
+    f.no_confirmation = false;
+    f.chips[0].cannot_forget = true;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+        assert_int_equal(outcome, LPA_WIPE_OLD_BOOTLOADER);
+        expect_wiped(&f);
+    }
+    f.chips[0].cannot_forget = false;
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+    assert_int_equal(outcome, LPA_WIPE_DONE);
+    assert_int_equal(f.wipes_made, 1);
+    expect_forgotten(&f);
+}
+
+/* A confirmation of another receipt: the device's word is told, and nothing changes. */
+static void test_wrong_confirmation(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_unit row;
+    struct base_err err = { 0 };
+    enum lpa_wipe outcome = 0;
+    scrapped_board(&f, 6, &row);
+    f.no_confirmation = true;
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+    f.no_confirmation = false;
+    f.chips[0].envelope_id[15] ^= 1;
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_E_TARGET);
+    assert_int_equal(err.detail, PROTO_BAD_CONFIRMATION);
+    expect_keys_gone(&f);
+    f.chips[0].envelope_id[15] ^= 1;
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+    expect_forgotten(&f);
+}
+
+/* The board has nothing to prove its end with: who says so is the KMS, or this station's journal.
+ */
+static void test_forgotten_before(void **state)
+{
+    (void)state;
+    struct factory f;
+    struct lpa_unit row;
+    struct base_err err = { 0 };
+    enum lpa_wipe outcome = 0;
+    scrapped_board(&f, 7, &row);
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+    expect_forgotten(&f);
+    f.rows[0] = row; /* another station's, or an older copy */
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+    assert_int_equal(outcome, LPA_WIPE_DONE);
+    expect_forgotten(&f);
+    f.rows[0] = row;
+    f.wipes[0].state = GRANT_OPEN; /* the KMS is an older copy */
+    assert_int_equal(wipe(&f, &outcome, &err), BASE_E_DENIED);
+    assert_string_equal(err.code, "forgotten");
+    assert_int_equal(f.rows[0].state, LPA_STATE_SCRAPPED);
 }
 
 /* What one run leaves, the next one ends; the board of another is never touched. */
@@ -159,7 +253,7 @@ static void test_every_single_fault_at_every_call(void **state)
             if (wipe(&f, &outcome, &err) != BASE_OK || outcome != LPA_WIPE_DONE) {
                 fail_msg("fault %d at call %u: %s", (int)fault, (unsigned)at, err.message);
             }
-            expect_wiped(&f);
+            expect_forgotten(&f);
             if (calls < at) {
                 break;
             }
@@ -195,6 +289,10 @@ static void test_a_receipt_owed(void **state)
             base_err_clear(&err);
             assert_int_equal(lpa_job_settle(&f.io, &row, &err), BASE_OK);
             expect_wiped(&f);
+            f.chips[0].dark = false; /* it comes back after all */
+            assert_int_equal(wipe(&f, &outcome, &err), BASE_OK);
+            assert_int_equal(outcome, LPA_WIPE_DONE);
+            expect_forgotten(&f);
         }
     }
     assert_true(owed > 0);
@@ -207,6 +305,9 @@ int main(void)
         cmocka_unit_test(test_nothing_to_wipe),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_zeroised_by_order),
+        cmocka_unit_test(test_older_ones),
+        cmocka_unit_test(test_wrong_confirmation),
+        cmocka_unit_test(test_forgotten_before),
         cmocka_unit_test(test_every_single_fault_at_every_call),
         cmocka_unit_test(test_a_receipt_owed),
     };
