@@ -19,26 +19,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#include "tests/unit/device-fw/air.h"
-#include "tests/unit/device-fw/cuts.h"
+#include "tests/unit/device-fw/air_cuts.h"
 
-#define OPERATIONS     4U /* erase and program, twice */
-#define REPAIR_CUTS    3U /* none, in the first operation of the repair, in the second */
-#define CASES          (OPERATIONS * CUT_KINDS * REPAIR_CUTS)
-#define STRIDE         55U /* coprime to CASES, so that a slice is spread over all */
-#define FLASH_PERCENT  5U  /* of its time after the cut, which needs no more */
-#define DEFAULT_BUDGET 12L
-#define NEAR_PS        (20U * SIM_PS_PER_US)
-#define LIMIT_PS       (6000000U * SIM_PS_PER_US)
-#define FLASH_SIZE     0x100000U
-#define NEW_VERSION    2U
-#define ANSWER(status) (SVC_STATUS_DEVICE | (uint32_t)(status))
+#define DEFAULT_SECONDS 12L
+#define LIMIT_PS        (6000000U * SIM_PS_PER_US)
+#define FLASH_SIZE      0x100000U
+#define NEW_VERSION     2U
+#define ANSWER(status)  (SVC_STATUS_DEVICE | (uint32_t)(status))
 
 struct scene {
     const char *name;
@@ -65,13 +56,6 @@ static uint8_t receipt[PROTO_RECEIPT_SIZE]; /* of the undisturbed board */
 static uint8_t old_row[PROTO_VAULT_HOME_SIZE];
 static uint8_t new_row[PROTO_VAULT_HOME_SIZE];
 static bool leaves_key;
-
-static void read_homes(const struct air *from, uint8_t ret_row[PROTO_VAULT_HOME_SIZE])
-{
-    board_check_vault(&from->app.board);
-    assert_true(sim_chip_test_read(
-        from->app.board.chip, PROTO_VAULT_HOME_0, ret_row, PROTO_VAULT_HOME_SIZE));
-}
 
 /* ---- what the application is asked ---- */
 
@@ -187,11 +171,11 @@ static void check(struct air *victim)
     struct sim_chip *chip = victim->app.board.chip;
     uint8_t row[PROTO_VAULT_HOME_SIZE];
 
-    sim_chip_set_flash_time(chip, FLASH_PERCENT);
+    sim_chip_set_flash_time(chip, AIR_CUTS_FLASH_PERCENT);
     assert_true(sim_chip_swd_connected(chip));
     for (unsigned ap = 0; ap < SIM_AP_COUNT; ap++)
         assert_false(sim_chip_ap_enabled(chip, (enum sim_ap)ap));
-    read_homes(victim, row);
+    air_cuts_read_homes(victim, row);
     if (memcmp(row, new_row, sizeof(row)) != 0) {
         assert_memory_equal(row, old_row, sizeof(row));
         check_old(victim);
@@ -205,50 +189,6 @@ static void check(struct air *victim)
     board_check_vault(&victim->app.board);
 }
 
-/* ---- one cut ---- */
-
-/* Let a planned cut strike, if flash is written before the application is up, and boot. */
-static void boot(struct air *victim, uint32_t kind)
-{
-    struct cut_watch watch;
-    bool up;
-
-    cut_watch_begin(&watch, victim->app.board.chip);
-    up = app_board_boot(&victim->app);
-    cut_watch_end(&watch);
-    sim_chip_set_power_cut(victim->app.board.chip, NULL);
-    if (up)
-        return;
-    cut_stick(victim->app.board.chip, watch.address, kind);
-    assert_true(app_board_boot(&victim->app));
-}
-
-/* One case: @p number says where the power goes. */
-static void cut(uint32_t number)
-{
-    struct air victim = air_fork(&air);
-    struct sim_chip *chip = victim.app.board.chip;
-    uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
-    uint32_t repair = number % REPAIR_CUTS;
-    uint32_t kind = number / REPAIR_CUTS % CUT_KINDS;
-    struct cut_watch watch;
-
-    cut_plan(chip, 1 + number / (REPAIR_CUTS * CUT_KINDS), kind);
-    cut_watch_begin(&watch, chip);
-    while (sim_chip_powered(chip)) {
-        assert_true(sim_chip_time_ps(chip) < end && !app_board_has_sent(&victim.app));
-        sim_chip_run_until(chip, sim_chip_time_ps(chip) + NEAR_PS);
-    }
-    cut_watch_end(&watch);
-    sim_chip_set_power_cut(chip, NULL);
-    cut_stick(chip, watch.address, kind);
-    if (repair > 0)
-        cut_plan(chip, repair, (kind + number) % CUT_KINDS);
-    boot(&victim, (kind + number) % CUT_KINDS);
-    check(&victim);
-    sim_chip_free(chip);
-}
-
 /* ---- a scene ---- */
 
 /* A board in a session, and the order's envelope for it. */
@@ -260,7 +200,7 @@ static void prepare(void)
     air_give_accept(&air);
     air_listen(&air);
     take_statement(&air, &statement);
-    read_homes(&air, old_row);
+    air_cuts_read_homes(&air, old_row);
     old_network = air.app.network;
     app_board_seal(&air.app, &statement, scene->purpose, NEW_VERSION, envelope, key);
     new_network = air.app.network;
@@ -286,40 +226,31 @@ static void approach(void)
     assert_int_equal(length, sizeof(receipt));
     memcpy(receipt, bytes, sizeof(receipt));
     cut_watch_end(&watch);
-    assert_int_equal(sim_chip_flash_operations(scout.app.board.chip) - begun, OPERATIONS);
-    read_homes(&scout, new_row);
+    assert_int_equal(sim_chip_flash_operations(scout.app.board.chip) - begun, AIR_CUTS_OPERATIONS);
+    air_cuts_read_homes(&scout, new_row);
     assert_memory_not_equal(old_row, new_row, sizeof(new_row));
     check_keys(&scout);
     assert_true(app_board_boot(&scout.app));
     check(&scout);
     sim_chip_free(scout.app.board.chip);
-    sim_chip_run_until(air.app.board.chip, watch.first_ps - NEAR_PS);
+    sim_chip_run_until(air.app.board.chip, watch.first_ps - AIR_CUTS_NEAR_PS);
 }
 
 static size_t scenes_chosen = SCENES;
 
-static bool is_over(clock_t start)
-{
-    const char *text = getenv("LPA_SECONDS");
-    long budget = text == NULL || *text == '\0' ? DEFAULT_BUDGET : strtol(text, NULL, 10);
-
-    return budget != 0 && (clock() - start) * (long)scenes_chosen / CLOCKS_PER_SEC >= budget;
-}
-
 static void cut_everywhere(void **state)
 {
+    struct air_cuts cuts = {
+        .scenes = scenes_chosen, .seconds = DEFAULT_SECONDS, .limit_ps = LIMIT_PS, .check = check
+    };
     clock_t start;
-    uint32_t done = 0;
 
     scene = *state;
+    cuts.name = scene->name;
     prepare();
     approach();
     start = clock();
-    while (done < CASES && (done == 0 || !is_over(start))) {
-        cut(done * STRIDE % CASES);
-        done++;
-    }
-    print_message("%s: %u of %u cases\n", scene->name, done + 1U, CASES + 1U);
+    air_cuts_all(&cuts, &air, start);
     air_done(&air);
 }
 
@@ -331,10 +262,6 @@ int main(int argc, char **argv)
         tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
             .test_func = cut_everywhere,
             .initial_state = (void *)(uintptr_t)&scenes[i] };
-    if (argc > 1) {
-        cmocka_set_test_filter(argv[1]);
-        scenes_chosen = 1;
-        leaves_key = argc > 2 && strcmp(argv[2], "leftover") == 0;
-    }
+    scenes_chosen = air_cuts_choose(argc, argv, SCENES, "leftover", &leaves_key);
     return _cmocka_run_group_tests("order cuts", tests, SCENES, NULL, NULL);
 }

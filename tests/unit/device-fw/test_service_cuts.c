@@ -17,26 +17,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#include "tests/unit/device-fw/air.h"
-#include "tests/unit/device-fw/cuts.h"
+#include "tests/unit/device-fw/air_cuts.h"
 
-#define OPERATIONS     4U /* erase and program, twice */
-#define REPAIR_CUTS    3U /* none, in the first operation of the repair, in the second */
-#define CASES          (OPERATIONS * CUT_KINDS * REPAIR_CUTS)
-#define STRIDE         55U /* coprime to CASES, so that a slice is spread over all */
-#define FLASH_PERCENT  5U  /* of its time after the cut, which needs no more */
-#define DEFAULT_BUDGET 8L
-#define STEPS_MAX      200U /* services until one reserves counters */
-#define NEAR_PS        (20U * SIM_PS_PER_US)
-#define WATCH_PS       SIM_PS_PER_US
-#define LIMIT_PS       (3000000U * SIM_PS_PER_US)
-#define LAST_PS        (4000U * SIM_PS_PER_US) /* within the last operation, which takes 5 ms */
+#define STEPS_MAX       200U /* services until one reserves counters */
+#define WATCH_PS        SIM_PS_PER_US
+#define DEFAULT_SECONDS 8L
+#define LIMIT_PS        (3000000U * SIM_PS_PER_US)
+#define LAST_PS         (4000U * SIM_PS_PER_US) /* within the last operation, which takes 5 ms */
 
 enum step {
     STEP_REQUEST,
@@ -77,15 +68,6 @@ static struct air before; /* what was known before the step; its board is not us
 static uint8_t old_row[PROTO_VAULT_HOME_SIZE];
 static uint8_t new_row[PROTO_VAULT_HOME_SIZE];
 
-/* ---- flash operations ---- */
-
-static void read_homes(const struct air *from, uint8_t ret_row[PROTO_VAULT_HOME_SIZE])
-{
-    board_check_vault(&from->app.board);
-    assert_true(sim_chip_test_read(
-        from->app.board.chip, PROTO_VAULT_HOME_0, ret_row, PROTO_VAULT_HOME_SIZE));
-}
-
 /* ---- the step, without a cut ---- */
 
 static void begin(struct air *to)
@@ -111,7 +93,7 @@ static void begin(struct air *to)
  */
 static void watch_second_core(struct sim_chip *chip)
 {
-    uint64_t last = sim_chip_flash_operations(chip) + OPERATIONS - 1U;
+    uint64_t last = sim_chip_flash_operations(chip) + AIR_CUTS_OPERATIONS - 1U;
     uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
     uint64_t over = 0;
 
@@ -138,7 +120,7 @@ static uint64_t rehearse(struct air *scout)
 
     cut_watch_begin(&watch, chip);
     while (watch.first_ps == 0 && !app_board_has_sent(&scout->app))
-        sim_chip_run_until(chip, sim_chip_time_ps(chip) + NEAR_PS);
+        sim_chip_run_until(chip, sim_chip_time_ps(chip) + AIR_CUTS_NEAR_PS);
     if (wanders)
         sim_chip_test_set_reg(chip, SIM_AP_CM4, 15, PROTO_APPLICATION_ADDRESS + 0x400U);
     if (watch.first_ps != 0)
@@ -146,7 +128,7 @@ static uint64_t rehearse(struct air *scout)
     air_listen(scout);
     cut_watch_end(&watch);
     if (watch.first_ps != 0)
-        assert_int_equal(sim_chip_flash_operations(chip) - first, OPERATIONS);
+        assert_int_equal(sim_chip_flash_operations(chip) - first, AIR_CUTS_OPERATIONS);
     return watch.first_ps;
 }
 
@@ -197,8 +179,8 @@ static void check(struct air *victim)
     uint8_t row[PROTO_VAULT_HOME_SIZE];
     bool is_new;
 
-    sim_chip_set_flash_time(victim->app.board.chip, FLASH_PERCENT);
-    read_homes(victim, row);
+    sim_chip_set_flash_time(victim->app.board.chip, AIR_CUTS_FLASH_PERCENT);
+    air_cuts_read_homes(victim, row);
     is_new = memcmp(row, new_row, sizeof(row)) == 0;
     if (!is_new)
         assert_memory_equal(row, old_row, sizeof(row));
@@ -213,49 +195,6 @@ static void check(struct air *victim)
     air_give_accept(victim);
     air_listen(victim);
     board_check_vault(&victim->app.board);
-}
-
-/* ---- one cut ---- */
-
-/* Let a planned cut strike, if flash is written before the application is up, and boot. */
-static void boot(struct air *victim, uint32_t kind)
-{
-    struct cut_watch watch;
-    bool up;
-
-    cut_watch_begin(&watch, victim->app.board.chip);
-    up = app_board_boot(&victim->app);
-    cut_watch_end(&watch);
-    sim_chip_set_power_cut(victim->app.board.chip, NULL);
-    if (up)
-        return;
-    cut_stick(victim->app.board.chip, watch.address, kind);
-    assert_true(app_board_boot(&victim->app));
-}
-
-/* One case: @p number says where the power goes. */
-static void cut(uint32_t number)
-{
-    struct air victim = air_fork(&air);
-    struct sim_chip *chip = victim.app.board.chip;
-    struct cut_watch watch;
-    uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
-    uint32_t repair = number % REPAIR_CUTS;
-    uint32_t kind = number / REPAIR_CUTS % CUT_KINDS;
-
-    cut_plan(chip, 1 + number / (REPAIR_CUTS * CUT_KINDS), kind);
-    cut_watch_begin(&watch, chip);
-    while (sim_chip_powered(chip)) {
-        assert_true(sim_chip_time_ps(chip) < end && !app_board_has_sent(&victim.app));
-        sim_chip_run_until(chip, sim_chip_time_ps(chip) + NEAR_PS);
-    }
-    sim_chip_set_power_cut(chip, NULL);
-    cut_stick(chip, watch.address, kind);
-    if (repair > 0)
-        cut_plan(chip, repair, (kind + number) % CUT_KINDS);
-    boot(&victim, (kind + number) % CUT_KINDS);
-    check(&victim);
-    sim_chip_free(chip);
 }
 
 /* ---- a scene ---- */
@@ -324,17 +263,17 @@ static void approach(void)
         uint64_t first_ps;
 
         before = air;
-        read_homes(&air, old_row);
+        air_cuts_read_homes(&air, old_row);
         begin(&air);
         scout = air_fork(&air);
         first_ps = rehearse(&scout);
         if (first_ps != 0) {
-            read_homes(&scout, new_row);
+            air_cuts_read_homes(&scout, new_row);
             assert_memory_not_equal(old_row, new_row, sizeof(new_row));
             assert_true(app_board_boot(&scout.app));
             check(&scout);
             sim_chip_free(scout.app.board.chip);
-            sim_chip_run_until(air.app.board.chip, first_ps - NEAR_PS);
+            sim_chip_run_until(air.app.board.chip, first_ps - AIR_CUTS_NEAR_PS);
             return;
         }
         sim_chip_free(air.app.board.chip);
@@ -345,27 +284,18 @@ static void approach(void)
 
 static size_t scenes_chosen = SCENES;
 
-static bool is_over(clock_t start)
-{
-    const char *text = getenv("LPA_SECONDS");
-    long budget = text == NULL || *text == '\0' ? DEFAULT_BUDGET : strtol(text, NULL, 10);
-
-    return budget != 0 && (clock() - start) * (long)scenes_chosen / CLOCKS_PER_SEC >= budget;
-}
-
 static void cut_everywhere(void **state)
 {
+    struct air_cuts cuts = {
+        .scenes = scenes_chosen, .seconds = DEFAULT_SECONDS, .limit_ps = LIMIT_PS, .check = check
+    };
     clock_t start = clock();
-    uint32_t done = 0;
 
     scene = *state;
+    cuts.name = scene->name;
     prepare();
     approach();
-    while (done < CASES && (done == 0 || !is_over(start))) {
-        cut(done * STRIDE % CASES);
-        done++;
-    }
-    print_message("%s: %u of %u cases\n", scene->name, done + 1U, CASES + 1U);
+    air_cuts_all(&cuts, &air, start);
     sim_chip_free(air.app.board.chip);
 }
 
@@ -377,10 +307,6 @@ int main(int argc, char **argv)
         tests[i] = (struct CMUnitTest){ .name = scenes[i].name,
             .test_func = cut_everywhere,
             .initial_state = (void *)(uintptr_t)&scenes[i] };
-    if (argc > 1) {
-        cmocka_set_test_filter(argv[1]);
-        scenes_chosen = 1;
-        wanders = argc > 2 && strcmp(argv[2], "wander") == 0;
-    }
+    scenes_chosen = air_cuts_choose(argc, argv, SCENES, "wander", &wanders);
     return _cmocka_run_group_tests("service cuts", tests, SCENES, NULL, free_origins);
 }
