@@ -102,6 +102,9 @@ void lab_open_envelope(struct lab *lab, struct lab_device *device, const uint8_t
 /** The lock answer of a device whose last receipt was @p receipt. */
 void lab_lock_answer(const struct lab_device *device, const uint8_t receipt[PROTO_RECEIPT_SIZE],
     uint8_t ret_answer[PROTO_LOCK_ANSWER_SIZE]);
+/** What a device does once an envelope is committed: another nonce, a counter that rose. */
+void lab_device_advance(struct lab_device *device, uint8_t vault_state, uint32_t key_version);
+
 /** MAC the answer's body anew with the device's key. */
 void lab_lock_mac(const struct lab_device *device, uint8_t answer[PROTO_LOCK_ANSWER_SIZE]);
 /** MAC the receipt's body anew with the device's key. */
@@ -126,6 +129,11 @@ json_t *lab_ask(struct lab *lab, struct lab_station *station, const char *lot,
 /** The same, expecting a refusal with this code. */
 void lab_ask_refused(struct lab *lab, struct lab_station *station, const char *lot,
     struct lab_device *device, int http_status, const char *code);
+/** The envelope of an answered grant. */
+void lab_get_envelope(const json_t *grant, uint8_t ret_envelope[PROTO_ENVELOPE_SIZE]);
+/** That and lab_open_envelope(). */
+void lab_open_grant(struct lab *lab, struct lab_device *device, const json_t *grant,
+    uint8_t ret_roots[PROTO_ENVELOPE_PLAIN_SIZE], uint8_t ret_receipt[PROTO_RECEIPT_SIZE]);
 /** Path and body of handing in a receipt. */
 int lab_hand_in(struct lab *lab, struct lab_station *station, const char *grant_id,
     const uint8_t *receipt, size_t length, json_t **ret_answer);
@@ -136,9 +144,21 @@ int lab_lock(struct lab *lab, struct lab_station *station, const char *grant_id,
 /** An answered grant carried out: envelope opened, receipt handed in, expecting 200. */
 void lab_confirm(struct lab *lab, struct lab_station *station, struct lab_device *device,
     const json_t *grant, uint8_t ret_receipt[PROTO_RECEIPT_SIZE]);
+/** Scrap a grant, expecting 200. */
+void lab_scrap(struct lab *lab, struct lab_station *station, const char *grant_id);
+/** A permit for an hour; @p chip_id NULL: for all chips of the lot. */
+struct kms_permit lab_permit(
+    struct lab *lab, const char *lot, int64_t acts, const uint8_t *chip_id);
 /** The unit's object as a station reads it. */
 json_t *lab_unit(
     struct lab *lab, struct lab_station *station, const char *lot, const struct lab_device *device);
+
+/** What most tests begin with: two stations of the line, a personaliser's room, a tester anna who
+ * is logged in at the first, and the device 0x51A0000000C00001. */
+void lab_open_line(struct lab *lab, struct lab_station *station, struct lab_station *other,
+    struct lab_station *room, struct lab_tester *tester, struct lab_device *device);
+void lab_close_line(struct lab *lab, struct lab_station *station, struct lab_station *other,
+    struct lab_station *room, struct lab_device *device);
 
 /** Text member of an answer. */
 const char *lab_text(const json_t *answer, const char *name);

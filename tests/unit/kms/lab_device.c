@@ -295,17 +295,36 @@ int lab_lock(struct lab *lab, struct lab_station *station, const char *grant_id,
     return finish(lab, station, path, "answer", answer, length, ret_answer);
 }
 
+void lab_device_advance(struct lab_device *device, uint8_t vault_state, uint32_t key_version)
+{
+    device->statement.nonce[0]++;
+    device->statement.vault_state = vault_state;
+    device->statement.key_version = key_version;
+}
+
+void lab_get_envelope(const json_t *grant, uint8_t ret_envelope[PROTO_ENVELOPE_SIZE])
+{
+    size_t length = 0;
+    assert_int_equal(
+        base_json_get_base64(grant, "envelope", PROTO_ENVELOPE_SIZE, ret_envelope, &length, NULL),
+        BASE_OK);
+    assert_int_equal(length, PROTO_ENVELOPE_SIZE);
+}
+
+void lab_open_grant(struct lab *lab, struct lab_device *device, const json_t *grant,
+    uint8_t ret_roots[PROTO_ENVELOPE_PLAIN_SIZE], uint8_t ret_receipt[PROTO_RECEIPT_SIZE])
+{
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    lab_get_envelope(grant, envelope);
+    lab_open_envelope(lab, device, envelope, ret_roots, ret_receipt);
+}
+
 void lab_confirm(struct lab *lab, struct lab_station *station, struct lab_device *device,
     const json_t *grant, uint8_t ret_receipt[PROTO_RECEIPT_SIZE])
 {
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
-    size_t length = 0;
     json_t *answer = NULL;
-    assert_int_equal(
-        base_json_get_base64(grant, "envelope", sizeof(envelope), envelope, &length, NULL),
-        BASE_OK);
-    lab_open_envelope(lab, device, envelope, roots, ret_receipt);
+    lab_open_grant(lab, device, grant, roots, ret_receipt);
     int got = lab_hand_in(
         lab, station, lab_text(grant, "grant_id"), ret_receipt, PROTO_RECEIPT_SIZE, &answer);
     if (got != 200) {
@@ -313,6 +332,26 @@ void lab_confirm(struct lab *lab, struct lab_station *station, struct lab_device
             "receipt: got %d %s (%s)", got, lab_text(answer, "code"), lab_text(answer, "detail"));
     }
     json_decref(answer);
+}
+
+void lab_scrap(struct lab *lab, struct lab_station *station, const char *grant_id)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", grant_id);
+    assert_int_equal(lab_call(lab, station, KMS_POST, path, "{\"reason\":\"broken\"}", NULL), 200);
+}
+
+struct kms_permit lab_permit(struct lab *lab, const char *lot, int64_t acts, const uint8_t *chip_id)
+{
+    struct base_err err = { 0 };
+    struct kms_permit permit = { .id = "" };
+    const struct kms_permit_request request = {
+        .lot = lot, .acts = acts, .chip_id = chip_id, .until_us = lab->now_us + LAB_HOUR
+    };
+    if (kms_admin_permit_add(&lab->home, &request, &permit, &err) != BASE_OK) {
+        fail_msg("%s", err.message);
+    }
+    return permit;
 }
 
 json_t *lab_unit(
@@ -325,4 +364,26 @@ json_t *lab_unit(
     (void)snprintf(path, sizeof(path), "/v1/lots/%s/units/%s", lot, chip);
     assert_int_equal(lab_call(lab, station, KMS_GET, path, NULL, &answer), 200);
     return answer;
+}
+
+void lab_open_line(struct lab *lab, struct lab_station *station, struct lab_station *other,
+    struct lab_station *room, struct lab_tester *tester, struct lab_device *device)
+{
+    lab_open(lab);
+    lab_add_station(lab, station, "station-1", KMS_ROLE_PROVISION);
+    lab_add_station(lab, other, "station-2", KMS_ROLE_PROVISION);
+    lab_add_station(lab, room, "room-1", KMS_ROLE_PERSONALISE);
+    lab_add_tester(lab, tester, "anna", KMS_ROLE_PROVISION);
+    lab_device_open(lab, device, 0x51a0000000c00001);
+    lab_login(lab, station, tester);
+}
+
+void lab_close_line(struct lab *lab, struct lab_station *station, struct lab_station *other,
+    struct lab_station *room, struct lab_device *device)
+{
+    lab_device_done(device);
+    lab_station_done(station);
+    lab_station_done(other);
+    lab_station_done(room);
+    lab_close(lab);
 }

@@ -20,20 +20,6 @@ struct fixture {
     char note[AUTH_NOTE_MAX];
 };
 
-static struct kms_permit add_permit(
-    struct fixture *f, const char *lot, int64_t acts, const uint8_t *chip_id)
-{
-    struct base_err err = { 0 };
-    struct kms_permit permit = { .id = "" };
-    const struct kms_permit_request request = {
-        .lot = lot, .acts = acts, .chip_id = chip_id, .until_us = f->lab.now_us + LAB_HOUR
-    };
-    if (kms_admin_permit_add(&f->lab.home, &request, &permit, &err) != BASE_OK) {
-        fail_msg("%s", err.message);
-    }
-    return permit;
-}
-
 static void add_lot(struct fixture *f, const char *id, unsigned n)
 {
     struct kms_lot lot = lab_lot(&f->lab, id, KMS_TRUST_ATTESTED, n);
@@ -63,7 +49,7 @@ static int set_up(void **state)
     f->device.statement.lifecycle = PROTO_LIFECYCLE_SECURE;
     f->device.statement.flags = 0;
     memcpy(f->device.statement.restrictions, required, sizeof(required));
-    f->permit = add_permit(f, "A1", KMS_ACT_REHEARSE | KMS_ACT_RESTRICT, NULL);
+    f->permit = lab_permit(&f->lab, "A1", KMS_ACT_REHEARSE | KMS_ACT_RESTRICT, NULL);
     f->record = (struct auth_record){
         .lot = "A1", .station = "room-1", .tester = "paul", .at_us = f->lab.now_us
     };
@@ -266,13 +252,13 @@ static void test_permit_of_the_record(void **state)
     const struct auth_record good = f->record;
     memset(f->record.permit, 'a', 32);
     sign_and_hand_in(f, 403, "permit_revoked");
-    struct kms_permit permit = add_permit(f, "A2", KMS_ACT_RESTRICT, NULL);
+    struct kms_permit permit = lab_permit(&f->lab, "A2", KMS_ACT_RESTRICT, NULL);
     memcpy(f->record.permit, permit.id, sizeof(permit.id));
     sign_and_hand_in(f, 403, "permit_revoked");
-    permit = add_permit(f, "A1", KMS_ACT_REHEARSE | KMS_ACT_LOCK, NULL);
+    permit = lab_permit(&f->lab, "A1", KMS_ACT_REHEARSE | KMS_ACT_LOCK, NULL);
     memcpy(f->record.permit, permit.id, sizeof(permit.id));
     sign_and_hand_in(f, 422, "record_bad");
-    permit = add_permit(f, "A1", KMS_ACT_RESTRICT, another_chip);
+    permit = lab_permit(&f->lab, "A1", KMS_ACT_RESTRICT, another_chip);
     memcpy(f->record.permit, permit.id, sizeof(permit.id));
     sign_and_hand_in(f, 422, "record_bad");
     f->record = good;

@@ -17,11 +17,7 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "station-2", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->room, "room-1", KMS_ROLE_PERSONALISE);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     lab_add_tester(&f->lab, &f->personaliser, "paul", KMS_ROLE_PERSONALISE);
     struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
     lab_add_lot(&f->lab, &lot);
@@ -29,8 +25,6 @@ static int set_up(void **state)
     lab_add_lot(&f->lab, &lot);
     lot = lab_lot(&f->lab, "M1", KMS_TRUST_MANIFEST, 2);
     lab_add_lot(&f->lab, &lot);
-    lab_device_open(&f->lab, &f->device, 0x51a0000000c00001);
-    lab_login(&f->lab, &f->station, &f->tester);
     *state = f;
     return 0;
 }
@@ -38,41 +32,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_station_done(&f->room);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
-}
-
-static void get_envelope(const json_t *answer, uint8_t ret_envelope[PROTO_ENVELOPE_SIZE])
-{
-    size_t length = 0;
-    assert_int_equal(
-        base_json_get_base64(answer, "envelope", PROTO_ENVELOPE_SIZE, ret_envelope, &length, NULL),
-        BASE_OK);
-    assert_int_equal(length, PROTO_ENVELOPE_SIZE);
-}
-
-static void confirm(struct fixture *f, struct lab_device *device, const json_t *grant)
-{
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
-    uint8_t roots[32];
-    uint8_t receipt[PROTO_RECEIPT_SIZE];
-    get_envelope(grant, envelope);
-    lab_open_envelope(&f->lab, device, envelope, roots, receipt);
-    assert_int_equal(lab_hand_in(&f->lab, &f->station, lab_text(grant, "grant_id"), receipt,
-                         sizeof(receipt), NULL),
-        200);
-}
-
-static void scrap(struct fixture *f, const json_t *grant)
-{
-    char path[128];
-    (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", lab_text(grant, "grant_id"));
-    assert_int_equal(
-        lab_call(&f->lab, &f->station, KMS_POST, path, "{\"reason\":\"broken\"}", NULL), 200);
 }
 
 static void test_envelope(void **state)
@@ -88,7 +49,7 @@ static void test_envelope(void **state)
     assert_string_equal(lab_text(answer, "dev_eui"), "70b3d57ed0010000");
     assert_string_equal(lab_text(answer, "device_trust"), "tofu");
     assert_int_equal(json_integer_value(json_object_get(answer, "key_version")), 1);
-    get_envelope(answer, envelope);
+    lab_get_envelope(answer, envelope);
     assert_int_equal(proto_envelope_decode(envelope, sizeof(envelope), &parts), PROTO_OK);
     assert_int_equal(parts.header.purpose, PROTO_PURPOSE_INSTALL);
     assert_int_equal(parts.header.keys, PROTO_KEY_APP);
@@ -117,7 +78,7 @@ static void test_lorawan_1_1_has_both_keys(void **state)
     lot.lorawan = PROTO_LORAWAN_1_1;
     lab_add_lot(&f->lab, &lot);
     json_t *answer = lab_ask(&f->lab, &f->station, "L11", &f->device, 201);
-    get_envelope(answer, envelope);
+    lab_get_envelope(answer, envelope);
     lab_open_envelope(&f->lab, &f->device, envelope, roots, receipt);
     static const uint8_t zeros[16] = { 0 };
     assert_memory_not_equal(roots, zeros, 16);
@@ -146,20 +107,20 @@ static void test_repeat_gives_the_same_bytes(void **state)
     uint8_t first[PROTO_ENVELOPE_SIZE];
     uint8_t second[PROTO_ENVELOPE_SIZE];
     json_t *answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
-    get_envelope(answer, first);
+    lab_get_envelope(answer, first);
     json_decref(answer);
     /* whatever became of quota, expiry and lot */
     f->lab.now_us += 241 * LAB_HOUR;
     lab_login(&f->lab, &f->station, &f->tester);
     answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 200);
     assert_true(json_is_true(json_object_get(answer, "repeated")));
-    get_envelope(answer, second);
+    lab_get_envelope(answer, second);
     assert_memory_equal(first, second, sizeof(first));
     json_decref(answer);
     /* from another station too */
     lab_login(&f->lab, &f->other, &f->tester);
     answer = lab_ask(&f->lab, &f->other, "L1", &f->device, 200);
-    get_envelope(answer, second);
+    lab_get_envelope(answer, second);
     assert_memory_equal(first, second, sizeof(first));
     json_decref(answer);
     assert_int_equal(f->lab.core.metrics.grants, 1);
@@ -169,6 +130,7 @@ static void test_repeat_gives_the_same_bytes(void **state)
 static void test_rule_three(void **state)
 {
     struct fixture *f = *state;
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
     struct lab_device twin;
     json_t *answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     lab_ask_refused(&f->lab, &f->station, "L2", &f->device, 409, "unit_elsewhere");
@@ -177,7 +139,7 @@ static void test_rule_three(void **state)
     lab_ask_refused(&f->lab, &f->station, "L2", &f->device, 409, "unit_elsewhere");
     lab_device_open(&f->lab, &twin, 0x51a0000000c00001);
     lab_ask_refused(&f->lab, &f->station, "L1", &twin, 409, "chip_known");
-    confirm(f, &f->device, answer);
+    lab_confirm(&f->lab, &f->station, &f->device, answer, receipt);
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "rework_needed");
     lab_ask_refused(&f->lab, &f->station, "L1", &twin, 409, "chip_known");
     json_decref(answer);
@@ -189,7 +151,7 @@ static void test_scrapped_is_final(void **state)
     struct fixture *f = *state;
     struct lab_device anew;
     json_t *answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
-    scrap(f, answer);
+    lab_scrap(&f->lab, &f->station, lab_text(answer, "grant_id"));
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "grant_scrapped");
     f->device.statement.nonce[0] ^= 1;
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "grant_scrapped");
@@ -199,7 +161,7 @@ static void test_scrapped_is_final(void **state)
     answer = lab_ask(&f->lab, &f->station, "L1", &anew, 201);
     assert_string_equal(lab_text(answer, "dev_eui"), "70b3d57ed0010001");
     assert_int_equal(json_integer_value(json_object_get(answer, "key_version")), 2);
-    scrap(f, answer);
+    lab_scrap(&f->lab, &f->station, lab_text(answer, "grant_id"));
     json_decref(answer);
     /* what was scrapped first stays scrapped, although it is no longer the chip's latest grant */
     f->device.statement.nonce[0] ^= 2;
@@ -212,7 +174,7 @@ static void test_scrapped_needs_a_second_party_in_production(void **state)
     struct fixture *f = *state;
     struct lab_device anew;
     json_t *answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
-    scrap(f, answer);
+    lab_scrap(&f->lab, &f->station, lab_text(answer, "grant_id"));
     json_decref(answer);
     f->lab.core.policy.development = false;
     lab_device_open(&f->lab, &anew, 0x51a0000000c00001);
@@ -383,7 +345,7 @@ static void test_rate(void **state)
         lab_device_open(&f->lab, &devices[i], 0x200 + i);
     }
     answer = lab_ask(&f->lab, &f->station, "R1", &devices[0], 201);
-    scrap(f, answer);
+    lab_scrap(&f->lab, &f->station, lab_text(answer, "grant_id"));
     json_decref(answer);
     f->lab.now_us += 20 * LAB_MINUTE;
     json_decref(lab_ask(&f->lab, &f->station, "R1", &devices[1], 201));
@@ -428,11 +390,11 @@ static void test_quota(void **state)
     }
     lab_ask_refused(&f->lab, &f->station, "L1", &devices[4], 403, "quota_used_up");
     /* scrap makes room under the target, and gives nothing back of the allowance of six */
-    scrap(f, grants[0]);
-    scrap(f, grants[1]);
+    lab_scrap(&f->lab, &f->station, lab_text(grants[0], "grant_id"));
+    lab_scrap(&f->lab, &f->station, lab_text(grants[1], "grant_id"));
     grants[4] = lab_ask(&f->lab, &f->station, "L1", &devices[4], 201);
     grants[5] = lab_ask(&f->lab, &f->station, "L1", &devices[5], 201);
-    scrap(f, grants[2]);
+    lab_scrap(&f->lab, &f->station, lab_text(grants[2], "grant_id"));
     lab_ask_refused(&f->lab, &f->station, "L1", &devices[6], 403, "quota_used_up");
     struct kms_lot_view view;
     assert_int_equal(kms_admin_lot_close(&f->lab.home, "L1", true, &view, NULL), BASE_OK);
@@ -537,6 +499,7 @@ static void test_same_party(void **state)
 static void test_units_and_lists(void **state)
 {
     struct fixture *f = *state;
+    uint8_t receipt[PROTO_RECEIPT_SIZE];
     json_t *answer = NULL;
     static const char unit[] = "/v1/lots/L1/units/51a0000000c00001";
     assert_int_equal(lab_call(&f->lab, &f->station, KMS_GET, unit, NULL, &answer), 200);
@@ -564,7 +527,7 @@ static void test_units_and_lists(void **state)
     assert_int_equal(json_array_size(json_object_get(answer, "units")), 0);
     json_decref(answer);
     lab_refused(&f->lab, &f->station, KMS_GET, "/v1/lots/L1/grants", NULL, 400, "request_bad");
-    confirm(f, &f->device, grant);
+    lab_confirm(&f->lab, &f->station, &f->device, grant, receipt);
     assert_int_equal(lab_call(&f->lab, &f->station, KMS_GET, unit, NULL, &answer), 200);
     assert_string_equal(lab_text(answer, "state"), "confirmed");
     json_decref(answer);

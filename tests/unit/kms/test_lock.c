@@ -20,15 +20,9 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "station-2", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->room, "room-1", KMS_ROLE_PERSONALISE);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
     lab_add_lot(&f->lab, &lot);
-    lab_device_open(&f->lab, &f->device, 0x51a0000000c00001);
-    lab_login(&f->lab, &f->station, &f->tester);
     f->grant = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     (void)snprintf(f->grant_id, sizeof(f->grant_id), "%s", lab_text(f->grant, "grant_id"));
     *state = f;
@@ -39,11 +33,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     json_decref(f->grant);
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_station_done(&f->room);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
 }
 
@@ -104,16 +94,11 @@ static void test_order_of_things(void **state)
     struct fixture *f = *state;
     uint8_t receipt[PROTO_RECEIPT_SIZE];
     uint8_t roots[32];
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
-    size_t length = 0;
     char path[128];
     expect(f, &f->room, 403, "role");
     memset(f->answer, 0, sizeof(f->answer));
     expect(f, &f->station, 409, "not_confirmed");
-    assert_int_equal(
-        base_json_get_base64(f->grant, "envelope", sizeof(envelope), envelope, &length, NULL),
-        BASE_OK);
-    lab_open_envelope(&f->lab, &f->device, envelope, roots, receipt);
+    lab_open_grant(&f->lab, &f->device, f->grant, roots, receipt);
     lab_lock_answer(&f->device, receipt, f->answer);
     expect(f, &f->station, 409, "not_confirmed"); /* a true answer, and no receipt yet */
     (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", f->grant_id);
@@ -181,19 +166,14 @@ static void test_copied_receipt(void **state)
 {
     struct fixture *f = *state;
     struct lab_device copy;
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t roots[32];
     uint8_t receipt[PROTO_RECEIPT_SIZE];
-    size_t length = 0;
     json_t *answer = NULL;
     confirm(f);
     lab_device_open(&f->lab, &copy, 0x51a0000000c00002);
     json_t *grant = lab_ask(&f->lab, &f->station, "L1", &copy, 201);
     const char *id = lab_text(grant, "grant_id");
-    assert_int_equal(
-        base_json_get_base64(grant, "envelope", sizeof(envelope), envelope, &length, NULL),
-        BASE_OK);
-    lab_open_envelope(&f->lab, &copy, envelope, roots, receipt);
+    lab_open_grant(&f->lab, &copy, grant, roots, receipt);
     /* A's receipt as it stands; A's receipt under B's key; B's receipt that names chip A */
     uint8_t tries[3][PROTO_RECEIPT_SIZE];
     memcpy(tries[0], f->receipt, sizeof(tries[0]));

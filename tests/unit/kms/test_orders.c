@@ -12,43 +12,30 @@
 
 struct fixture {
     struct lab lab;
-    struct lab_station station, other;
+    struct lab_station station, other, room;
     struct lab_tester tester;
     struct lab_device device;
     char first[KMS_GRANT_ID_SIZE]; /* grant id of the first installation, confirmed */
     uint8_t receipt[PROTO_RECEIPT_SIZE];
 };
 
-/* What a device does once its keys are committed: another nonce, a counter that rose. */
-static void advance(struct lab_device *device, uint8_t vault_state, uint32_t version)
-{
-    device->statement.nonce[0]++;
-    device->statement.vault_state = vault_state;
-    device->statement.key_version = version;
-}
-
 static int set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
     memset(f, 0, sizeof(*f));
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "station-2", KMS_ROLE_PROVISION);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
     lot.target = lot.allowance = 1;
     lot.rate = 1;
     lab_add_lot(&f->lab, &lot);
     lot = lab_lot(&f->lab, "L2", KMS_TRUST_TOFU, 1);
     lab_add_lot(&f->lab, &lot);
-    lab_device_open(&f->lab, &f->device, 0x51a0000000c00001);
-    lab_login(&f->lab, &f->station, &f->tester);
     json_t *grant = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     (void)snprintf(f->first, sizeof(f->first), "%s", lab_text(grant, "grant_id"));
     lab_confirm(&f->lab, &f->station, &f->device, grant, f->receipt);
     json_decref(grant);
-    advance(&f->device, PROTO_VAULT_COMMITTED, 1);
+    lab_device_advance(&f->device, PROTO_VAULT_COMMITTED, 1);
     *state = f;
     return 0;
 }
@@ -56,10 +43,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
 }
 
@@ -198,7 +182,7 @@ static void test_rework(void **state)
     const struct kms_grant now = row_of(f, id);
     assert_true(on_disk(f, &now));
     /* the order is used up */
-    advance(&f->device, PROTO_VAULT_COMMITTED, 2);
+    lab_device_advance(&f->device, PROTO_VAULT_COMMITTED, 2);
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "rework_needed");
     json_decref(grant);
 }
@@ -256,7 +240,7 @@ static void test_zeroise_and_rework_again(void **state)
     assert_non_null(strstr(err.message, "holds no keys"));
     (void)order(f, PROTO_PURPOSE_REWORK);
     expect_unit(f, "zeroised", "rework", 2);
-    advance(&f->device, PROTO_VAULT_ZEROISED, 2);
+    lab_device_advance(&f->device, PROTO_VAULT_ZEROISED, 2);
     grant = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     lab_confirm(&f->lab, &f->station, &f->device, grant, receipt);
     expect_unit(f, "confirmed", "none", 3);
@@ -289,7 +273,7 @@ static void test_scrapped_rework_retires_the_unit(void **state)
     hand_in_refused(f, id, receipt, 409, "grant_scrapped");
     hand_in_refused(f, f->first, f->receipt, 409, "unit_retired");
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "grant_scrapped");
-    advance(&f->device, PROTO_VAULT_COMMITTED, 2);
+    lab_device_advance(&f->device, PROTO_VAULT_COMMITTED, 2);
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "unit_retired");
     json_decref(grant);
 }
@@ -390,7 +374,7 @@ static void test_lock_is_kept(void **state)
     lab_lock_answer(&f->device, f->receipt, answer);
     assert_int_equal(lab_lock(&f->lab, &f->station, f->first, answer, sizeof(answer), NULL), 200);
     (void)order(f, PROTO_PURPOSE_REWORK);
-    advance(&f->device, PROTO_VAULT_LOCKED, 1);
+    lab_device_advance(&f->device, PROTO_VAULT_LOCKED, 1);
     json_t *grant = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     lab_confirm(&f->lab, &f->station, &f->device, grant, receipt);
     json_t *unit = lab_unit(&f->lab, &f->station, "L1", &f->device);

@@ -9,7 +9,7 @@
 
 struct fixture {
     struct lab lab;
-    struct lab_station station, other;
+    struct lab_station station, other, room;
     struct lab_tester tester;
     struct lab_device device;
     char grant_id[KMS_GRANT_ID_SIZE];
@@ -20,23 +20,13 @@ static int set_up(void **state)
 {
     static struct fixture fixture;
     struct fixture *f = &fixture;
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t roots[32];
-    size_t length = 0;
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "room-1", KMS_ROLE_PERSONALISE);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
     lab_add_lot(&f->lab, &lot);
-    lab_device_open(&f->lab, &f->device, 0x51a0000000c00001);
-    lab_login(&f->lab, &f->station, &f->tester);
     json_t *grant = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
-    assert_int_equal(
-        base_json_get_base64(grant, "envelope", sizeof(envelope), envelope, &length, NULL),
-        BASE_OK);
     (void)snprintf(f->grant_id, sizeof(f->grant_id), "%s", lab_text(grant, "grant_id"));
-    lab_open_envelope(&f->lab, &f->device, envelope, roots, f->receipt);
+    lab_open_grant(&f->lab, &f->device, grant, roots, f->receipt);
     json_decref(grant);
     f->station.token[0] = '\0'; /* receipt and scrap need the certificate alone */
     *state = f;
@@ -46,10 +36,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
 }
 
@@ -185,7 +172,7 @@ static void test_scrap(void **state)
     (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", f->grant_id);
     lab_refused(&f->lab, &f->station, KMS_POST, path, "{}", 400, "request_bad");
     lab_refused(&f->lab, &f->station, KMS_POST, path, "{\"reason\":\"a\\nb\"}", 400, "request_bad");
-    lab_refused(&f->lab, &f->other, KMS_POST, path, "{\"reason\":\"dead\"}", 403, "role");
+    lab_refused(&f->lab, &f->room, KMS_POST, path, "{\"reason\":\"dead\"}", 403, "role");
     lab_refused(&f->lab, &f->station, KMS_POST, "/v1/grants/00112233445566778899aabbccddeeff/scrap",
         "{\"reason\":\"dead\"}", 404, "grant_unknown");
     assert_int_equal(

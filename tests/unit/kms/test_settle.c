@@ -37,15 +37,9 @@ static int set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
     memset(f, 0, sizeof(*f));
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "station-2", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->room, "room-1", KMS_ROLE_PERSONALISE);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     add_lot(f, "L1", 0, KMS_LOCK_APS);
     add_lot(f, "L2", 1, KMS_LOCK_NONE);
-    lab_device_open(&f->lab, &f->device, CHIP);
-    lab_login(&f->lab, &f->station, &f->tester);
     ask_grant(f, "L1");
     *state = f;
     return 0;
@@ -55,29 +49,16 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     json_decref(f->grant);
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_station_done(&f->room);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
 }
 
 /* @p chip 0: for all chips of the lot. */
 static struct kms_permit permit(struct fixture *f, const char *lot, int64_t acts, uint64_t chip)
 {
-    struct kms_permit permit;
-    struct base_err err = { 0 };
     uint8_t id[8];
     base_put_be64(id, chip);
-    const struct kms_permit_request request = { .lot = lot,
-        .acts = acts,
-        .chip_id = chip != 0 ? id : NULL,
-        .until_us = f->lab.now_us + LAB_HOUR };
-    if (kms_admin_permit_add(&f->lab.home, &request, &permit, &err) != BASE_OK) {
-        fail_msg("%s", err.message);
-    }
-    return permit;
+    return lab_permit(&f->lab, lot, acts, chip != 0 ? id : NULL);
 }
 
 static void settle(struct fixture *f, struct lab_station *station, const char *permit_id,

@@ -20,32 +20,19 @@ struct fixture {
     struct proto_receipt handed_in;
 };
 
-/* What a device does once an envelope is committed: another nonce, a counter that rose. */
-static void advance(struct lab_device *device, uint8_t vault_state, uint32_t version)
-{
-    device->statement.nonce[0]++;
-    device->statement.vault_state = vault_state;
-    device->statement.key_version = version;
-}
-
 static void grant(struct fixture *f, bool confirm)
 {
     uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
-    uint8_t envelope[PROTO_ENVELOPE_SIZE];
-    size_t length = 0;
     json_t *answer = lab_ask(&f->lab, &f->station, "L1", &f->device, 201);
     (void)snprintf(f->grant_id, sizeof(f->grant_id), "%s", lab_text(answer, "grant_id"));
     uint32_t version = (uint32_t)json_integer_value(json_object_get(answer, "key_version"));
     if (confirm) {
         lab_confirm(&f->lab, &f->station, &f->device, answer, f->receipt);
     } else {
-        assert_int_equal(
-            base_json_get_base64(answer, "envelope", sizeof(envelope), envelope, &length, NULL),
-            BASE_OK);
-        lab_open_envelope(&f->lab, &f->device, envelope, roots, f->receipt);
+        lab_open_grant(&f->lab, &f->device, answer, roots, f->receipt);
     }
     json_decref(answer);
-    advance(&f->device, PROTO_VAULT_COMMITTED, version);
+    lab_device_advance(&f->device, PROTO_VAULT_COMMITTED, version);
 }
 
 static int set_up(void **state)
@@ -53,16 +40,10 @@ static int set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
     memset(f, 0, sizeof(*f));
-    lab_open(&f->lab);
-    lab_add_station(&f->lab, &f->station, "station-1", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->other, "station-2", KMS_ROLE_PROVISION);
-    lab_add_station(&f->lab, &f->room, "room-1", KMS_ROLE_PERSONALISE);
-    lab_add_tester(&f->lab, &f->tester, "anna", KMS_ROLE_PROVISION);
+    lab_open_line(&f->lab, &f->station, &f->other, &f->room, &f->tester, &f->device);
     lab_add_tester(&f->lab, &f->second, "bert", KMS_ROLE_PROVISION);
     struct kms_lot lot = lab_lot(&f->lab, "L1", KMS_TRUST_TOFU, 0);
     lab_add_lot(&f->lab, &lot);
-    lab_device_open(&f->lab, &f->device, CHIP);
-    lab_login(&f->lab, &f->station, &f->tester);
     *state = f;
     return 0;
 }
@@ -70,20 +51,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    lab_device_done(&f->device);
-    lab_station_done(&f->station);
-    lab_station_done(&f->other);
-    lab_station_done(&f->room);
-    lab_close(&f->lab);
+    lab_close_line(&f->lab, &f->station, &f->other, &f->room, &f->device);
     return 0;
-}
-
-static void scrap(struct fixture *f)
-{
-    char path[128];
-    (void)snprintf(path, sizeof(path), "/v1/grants/%s/scrap", f->grant_id);
-    assert_int_equal(
-        lab_call(&f->lab, &f->station, KMS_POST, path, "{\"reason\":\"broken\"}", NULL), 200);
 }
 
 static int post(struct fixture *f, struct lab_station *station, const char *verb,
@@ -202,7 +171,7 @@ static void test_wipe(void **state)
     grant(f, false);
     ask(f, &f->station, &f->device, 409, "not_scrapped");
     assert_int_equal(unwiped(f), 0);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     assert_int_equal(unwiped(f), 1);
     expect_books(f, 1, 0, 0, 1);
     f->station.token[0] = '\0'; /* finishing needs nobody at the station */
@@ -226,7 +195,7 @@ static void test_wipe(void **state)
     hand_in(f, &f->other, 200, "", true);
     /* after it the board is as it was before in the books, and gets nothing */
     expect_books(f, 1, 0, 0, 1);
-    advance(&f->device, PROTO_VAULT_ZEROISED, 2);
+    lab_device_advance(&f->device, PROTO_VAULT_ZEROISED, 2);
     lab_login(&f->lab, &f->station, &f->tester);
     lab_ask_refused(&f->lab, &f->station, "L1", &f->device, 409, "grant_scrapped");
     ask(f, &f->station, &f->device, 201, ""); /* once more harms nobody */
@@ -248,7 +217,7 @@ static void test_attack(void **state)
     lab_device_open(&f->lab, &mine, CHIP + 1);
     f->device = mine;
     grant(f, false);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     ask(f, &f->other, &victim, 409, "chip_known");
     memcpy(victim.statement.chip_id, f->device.statement.chip_id, 8);
     ask(f, &f->other, &victim, 409, "chip_known");
@@ -271,7 +240,7 @@ static void test_used_again(void **state)
     struct fixture *f = *state;
     char scrapped[KMS_GRANT_ID_SIZE];
     grant(f, false);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     memcpy(scrapped, f->grant_id, sizeof(scrapped));
     struct lab_device old = f->device;
     lab_device_open(&f->lab, &f->device, CHIP);
@@ -304,7 +273,7 @@ static void test_rework(void **state)
     (void)snprintf(f->grant_id, sizeof(f->grant_id), "%s", lab_text(answer, "grant_id"));
     json_decref(answer);
     ask(f, &f->station, &f->device, 409, "not_scrapped");
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     expect_unit(f, "retired", false);
     assert_int_equal(unwiped(f), 1);
     ask(f, &f->station, &f->device, 201, "");
@@ -325,7 +294,7 @@ static void test_refusals(void **state)
     char path[128];
     grant(f, false);
     (void)snprintf(path, sizeof(path), "/v1/grants/%s/wipe", f->grant_id);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     lab_refused(&f->lab, &f->station, KMS_POST, path, "{}", 400, "request_bad");
     lab_refused(
         &f->lab, &f->station, KMS_POST, path, "{\"statement\":\"AA==\"}", 422, "statement_bad");
@@ -366,7 +335,7 @@ static void test_bits(void **state)
     struct fixture *f = *state;
     uint8_t roots[PROTO_ENVELOPE_PLAIN_SIZE];
     grant(f, false);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     ask(f, &f->station, &f->device, 201, "");
     lab_open_envelope(&f->lab, &f->device, f->envelope, roots, f->receipt);
     for (unsigned round = 0; round < 2; round++) {
