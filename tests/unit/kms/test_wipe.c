@@ -317,7 +317,7 @@ static void test_wiped_before(void **state)
     int64_t changed = 0;
     const struct kms_statement forget = { .sql = "UPDATE wipes SET forget = zeroblob(32)" };
     grant(f, false);
-    scrap(f);
+    lab_scrap(&f->lab, &f->station, f->grant_id);
     ask(f, &f->station, &f->device, 201, "");
     lab_open_envelope(&f->lab, &f->device, f->envelope, roots, f->receipt);
     hand_in(f, &f->station, 200, "", false);
