@@ -41,6 +41,22 @@ static void put(const struct board *board, uint32_t at, uint32_t value)
         SIM_BUS_OK);
 }
 
+uint32_t board_peek(const struct sim_chip *chip, uint32_t address)
+{
+    uint8_t bytes[4];
+
+    assert_true(sim_chip_test_read(chip, address, bytes, sizeof(bytes)));
+    return base_get_le32(bytes);
+}
+
+void board_poke(struct sim_chip *chip, uint32_t address, uint32_t value)
+{
+    uint8_t bytes[4];
+
+    base_put_le32(bytes, value);
+    assert_true(sim_chip_test_write(chip, address, bytes, sizeof(bytes)));
+}
+
 /* Run until a mailbox word has a value. False when the power went away before. */
 static bool wait_for(struct board *board, uint32_t at, uint32_t value, uint64_t limit_ps)
 {

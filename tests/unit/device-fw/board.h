@@ -56,6 +56,10 @@ int64_t board_cycles(const struct board *board);
 
 uint32_t board_mailbox_get(const struct board *board, uint32_t at);
 
+/** One word of memory past every protection: of any chip. */
+uint32_t board_peek(const struct sim_chip *chip, uint32_t address);
+void board_poke(struct sim_chip *chip, uint32_t address, uint32_t value);
+
 /** Both vault homes hold the same record. */
 void board_check_vault(const struct board *board);
 

@@ -30,6 +30,14 @@ void station_boot(struct station *station)
     assert_int_equal(get(PROTO_MAILBOX_RSP_SEQUENCE_AT), 0);
 }
 
+void station_begin(struct station *station, struct authority *authority)
+{
+    authority_init(authority, 1);
+    chip_new(1);
+    chip_bind(authority->public_key, NULL, true);
+    station_boot(station);
+}
+
 enum proto_status station_ask(struct station *station, uint32_t command, const void *payload,
     size_t length, struct bl_answer *ret_answer)
 {
@@ -51,6 +59,27 @@ enum proto_status station_ask(struct station *station, uint32_t command, const v
     assert_int_equal(get(PROTO_MAILBOX_RSP_CRC_AT),
         proto_mailbox_crc(status, (uint32_t)ret_answer->length, sequence, ret_answer->payload));
     return (enum proto_status)status;
+}
+
+enum proto_status station_status(
+    struct station *station, uint32_t command, const void *payload, size_t length)
+{
+    struct bl_answer answer;
+    enum proto_status status = station_ask(station, command, payload, length, &answer);
+
+    if (status != PROTO_OK && status != PROTO_ALREADY)
+        assert_int_equal(answer.length, 0);
+    return status;
+}
+
+struct proto_hello station_hello(struct station *station)
+{
+    struct bl_answer answer;
+    struct proto_hello ret;
+
+    assert_int_equal(station_ask(station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
+    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &ret), PROTO_OK);
+    return ret;
 }
 
 void station_identify(struct station *station, const struct authority *authority,

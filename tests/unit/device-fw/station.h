@@ -17,9 +17,19 @@ struct station {
 /** What bl_main() does up to its loop: power has come back. */
 void station_boot(struct station *station);
 
+/** A fresh chip bound to a laboratory's authority, number 1, and started. End with
+ * authority_done(). */
+void station_begin(struct station *station, struct authority *authority);
+
 /** One command through the mailbox. Fails the running test unless the answer is well formed. */
 enum proto_status station_ask(struct station *station, uint32_t command, const void *payload,
     size_t length, struct bl_answer *ret_answer);
+
+/** The status alone; a refusal says nothing else. */
+enum proto_status station_status(
+    struct station *station, uint32_t command, const void *payload, size_t length);
+
+struct proto_hello station_hello(struct station *station);
 
 /** Ask for a statement and check it. */
 void station_identify(struct station *station, const struct authority *authority,

@@ -30,22 +30,6 @@ static struct app_board app;
 static uint32_t number;
 static bool is_hole_planted; /* the unit that closes the first vault home is switched off */
 
-static uint32_t peek(struct sim_chip *chip, uint32_t address)
-{
-    uint8_t bytes[4];
-
-    assert_true(sim_chip_test_read(chip, address, bytes, sizeof(bytes)));
-    return base_get_le32(bytes);
-}
-
-static void poke(struct sim_chip *chip, uint32_t address, uint32_t value)
-{
-    uint8_t bytes[4];
-
-    base_put_le32(bytes, value);
-    assert_true(sim_chip_test_write(chip, address, bytes, sizeof(bytes)));
-}
-
 static int setup(void **state)
 {
     const char *path = getenv("LPA_TEST_PROBER");
@@ -58,7 +42,7 @@ static int setup(void **state)
     app_board_init(&app);
     app_board_install(&app, PROTO_LORAWAN_1_1, 1);
     for (uint32_t at = PROBER; at < PROBER + 24; at += 4)
-        poke(app.board.chip, at, 0);
+        board_poke(app.board.chip, at, 0);
     number = 0;
     assert_int_equal(board_ask(&app.board, PROTO_CMD_RUN, NULL, 0, answer, &length), PROTO_OK);
     if (is_hole_planted) {
@@ -83,18 +67,18 @@ static bool touch(bool write, uint32_t address, uint32_t *value)
 {
     struct sim_chip *chip = app.board.chip;
     uint64_t end = sim_chip_time_ps(chip) + LIMIT_PS;
-    uint32_t faults = peek(chip, PROBER + 16);
+    uint32_t faults = board_peek(chip, PROBER + 16);
 
-    poke(chip, PROBER + 4, write);
-    poke(chip, PROBER + 8, address);
-    poke(chip, PROBER + 12, write ? *value : 0);
-    poke(chip, PROBER, ++number);
-    while (peek(chip, PROBER + 20) != number) {
+    board_poke(chip, PROBER + 4, write);
+    board_poke(chip, PROBER + 8, address);
+    board_poke(chip, PROBER + 12, write ? *value : 0);
+    board_poke(chip, PROBER, ++number);
+    while (board_peek(chip, PROBER + 20) != number) {
         assert_true(sim_chip_time_ps(chip) < end);
         sim_chip_run_until(chip, sim_chip_time_ps(chip) + STEP_PS);
     }
-    *value = peek(chip, PROBER + 12);
-    return peek(chip, PROBER + 16) == faults;
+    *value = board_peek(chip, PROBER + 12);
+    return board_peek(chip, PROBER + 16) == faults;
 }
 
 static bool reads(uint32_t address)
@@ -135,18 +119,18 @@ static void request(uint32_t address)
 
 static void put_message(struct sim_chip *chip, uint32_t operation, uint32_t length)
 {
-    poke(chip, SHARED, SVC_VERSION);
-    poke(chip, SHARED + 4, operation);
-    poke(chip, SHARED + 8, SVC_FLAG_PARKED);
-    poke(chip, SHARED + 12, length);
-    poke(chip, SHARED + 16, 0);
+    board_poke(chip, SHARED, SVC_VERSION);
+    board_poke(chip, SHARED + 4, operation);
+    board_poke(chip, SHARED + 8, SVC_FLAG_PARKED);
+    board_poke(chip, SHARED + 12, length);
+    board_poke(chip, SHARED + 16, 0);
 }
 
 static void check_service(void)
 {
     put_message(app.board.chip, SVC_OP_IDENTITY, 0);
     request(SHARED);
-    assert_int_equal(peek(app.board.chip, SHARED + 16), SVC_OK);
+    assert_int_equal(board_peek(app.board.chip, SHARED + 16), SVC_OK);
 }
 
 /* ---- memory ---- */
@@ -241,10 +225,10 @@ static bool copies(uint32_t dma, uint32_t source, uint32_t destination)
     const uint32_t descriptor = SHARED + 0x800;
     uint32_t status = 0;
 
-    poke(app.board.chip, descriptor, 2U << 16); /* one word */
-    poke(app.board.chip, descriptor + 4, source);
-    poke(app.board.chip, descriptor + 8, destination);
-    poke(app.board.chip, descriptor + 12, 0);
+    board_poke(app.board.chip, descriptor, 2U << 16); /* one word */
+    board_poke(app.board.chip, descriptor + 4, source);
+    board_poke(app.board.chip, descriptor + 8, destination);
+    board_poke(app.board.chip, descriptor + 12, 0);
     if (!writes(base, 1U << 31) || !writes(base + 0x80C, descriptor) ||
         !writes(base + 0x800, 1U << 31 | 3U | 1U << 4) ||
         !writes(0x40010400U, 1U << 31 | 1U << 30 | dma << 8) ||
@@ -259,9 +243,9 @@ static void dma(void **state)
 
     (void)state;
     for (uint32_t unit = 0; unit < 2; unit++) {
-        poke(app.board.chip, mine, 0xC0FFEE00U);
+        board_poke(app.board.chip, mine, 0xC0FFEE00U);
         assert_true(copies(unit, mine, mine + 4));
-        assert_int_equal(peek(app.board.chip, mine + 4), 0xC0FFEE00U);
+        assert_int_equal(board_peek(app.board.chip, mine + 4), 0xC0FFEE00U);
         for (uint32_t at = 0; at < PROTO_VAULT_HOME_SIZE; at += 32) {
             assert_false(copies(unit, PROTO_VAULT_HOME_0 + at, mine + 8));
             assert_false(copies(unit, PROTO_VAULT_HOME_1 + at, mine + 8));
@@ -306,13 +290,14 @@ static void malformed_messages(void **state)
         uint32_t status;
 
         for (uint32_t at = 20; at < sizeof(struct svc_message); at += 4)
-            poke(app.board.chip, SHARED + at, (uint32_t)draw(&seed));
+            board_poke(app.board.chip, SHARED + at, (uint32_t)draw(&seed));
         put_message(app.board.chip, (uint32_t)(draw(&seed) % (SVC_OP_END + 1)),
             (uint32_t)(draw(&seed) % 300));
         if (i % 5 == 0)
-            poke(app.board.chip, SHARED + (uint32_t)(draw(&seed) % 4) * 4, (uint32_t)draw(&seed));
+            board_poke(
+                app.board.chip, SHARED + (uint32_t)(draw(&seed) % 4) * 4, (uint32_t)draw(&seed));
         request(SHARED);
-        status = peek(app.board.chip, SHARED + 16);
+        status = board_peek(app.board.chip, SHARED + 16);
         assert_true((status >= SVC_OK && status <= SVC_FLASH_FAILED) ||
                     (status & ~0xFFU) == SVC_STATUS_DEVICE);
     }
@@ -323,7 +308,7 @@ static void malformed_messages(void **state)
 
 static bool is_answered(struct sim_chip *chip, uint32_t pattern)
 {
-    uint32_t status = peek(chip, SHARED + 16);
+    uint32_t status = board_peek(chip, SHARED + 16);
 
     return status != 0 && status != pattern;
 }
@@ -335,7 +320,7 @@ static void race(struct sim_chip *victim, const struct sim_chip *from, uint32_t 
 
     sim_chip_test_copy_volatile(victim, from);
     for (uint32_t word = 0; word < sizeof(struct svc_message); word += 4)
-        poke(victim, SHARED + word, pattern);
+        board_poke(victim, SHARED + word, pattern);
     do {
         assert_true(sim_chip_time_ps(victim) < end);
         sim_chip_run_until(victim, sim_chip_time_ps(victim) + RACE_STEP_PS);
@@ -343,14 +328,14 @@ static void race(struct sim_chip *victim, const struct sim_chip *from, uint32_t 
     /* Whatever it became, it was answered; nothing beside it was written, and no flash. */
     assert_int_equal(sim_chip_flash_operations(victim), sim_chip_flash_operations(from));
     check_alive(victim);
-    assert_int_equal(peek(victim, SHARED - 4), 0x5EED5EEDU);
-    assert_int_equal(peek(victim, SHARED + sizeof(struct svc_message)), 0x5EED5EEDU);
+    assert_int_equal(board_peek(victim, SHARED - 4), 0x5EED5EEDU);
+    assert_int_equal(board_peek(victim, SHARED + sizeof(struct svc_message)), 0x5EED5EEDU);
 }
 
 static void hand_message_over(void)
 {
-    poke(app.board.chip, SHARED - 4, 0x5EED5EEDU);
-    poke(app.board.chip, SHARED + sizeof(struct svc_message), 0x5EED5EEDU);
+    board_poke(app.board.chip, SHARED - 4, 0x5EED5EEDU);
+    board_poke(app.board.chip, SHARED + sizeof(struct svc_message), 0x5EED5EEDU);
     put_message(app.board.chip, SVC_OP_IDENTITY, 0);
     assert_true(reads(IPC + 0x20 * SVC_CHANNEL));
     assert_true(writes(IPC + 0x20 * SVC_CHANNEL + 0xC, SHARED));
@@ -406,12 +391,12 @@ static void nothing_leaks(void **state)
     put_message(app.board.chip, SVC_OP_JOIN_REQUEST, 0);
     assert_true(reads(IPC + 0x20 * SVC_CHANNEL));
     assert_true(writes(IPC + 0x20 * SVC_CHANNEL + 0xC, SHARED));
-    poke(app.board.chip, PROBER + 4, 1);
-    poke(app.board.chip, PROBER + 8, IPC + 0x20 * SVC_CHANNEL + 8);
-    poke(app.board.chip, PROBER + 12, 1U << SVC_INTR);
-    poke(app.board.chip, PROBER, number + 1);
+    board_poke(app.board.chip, PROBER + 4, 1);
+    board_poke(app.board.chip, PROBER + 8, IPC + 0x20 * SVC_CHANNEL + 8);
+    board_poke(app.board.chip, PROBER + 12, 1U << SVC_INTR);
+    board_poke(app.board.chip, PROBER, number + 1);
     sim_chip_run_until(app.board.chip, sim_chip_time_ps(app.board.chip) + 200000U * SIM_PS_PER_US);
-    assert_int_equal(peek(app.board.chip, SHARED + 16), SVC_OK);
+    assert_int_equal(board_peek(app.board.chip, SHARED + 16), SVC_OK);
     assert_true(sim_chip_test_core(app.board.chip, SIM_AP_CM4).locked_up);
     check_alive(app.board.chip);
     board_check_vault(&app.board);

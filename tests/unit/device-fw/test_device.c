@@ -19,11 +19,8 @@ static struct authority other;
 static int setup(void **state)
 {
     (void)state;
-    authority_init(&authority, 1);
     authority_init(&other, 2);
-    chip_new(1);
-    chip_bind(authority.public_key, NULL, true);
-    station_boot(&station);
+    station_begin(&station, &authority);
     return 0;
 }
 
@@ -35,35 +32,15 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct proto_hello hello(void)
-{
-    struct bl_answer answer;
-    struct proto_hello ret;
-
-    assert_int_equal(station_ask(&station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
-    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &ret), PROTO_OK);
-    return ret;
-}
-
-static enum proto_status ask(uint32_t command, const void *payload, size_t length)
-{
-    struct bl_answer answer;
-    enum proto_status status = station_ask(&station, command, payload, length, &answer);
-
-    if (status != PROTO_OK && status != PROTO_ALREADY)
-        assert_int_equal(answer.length, 0);
-    return status;
-}
-
 static enum proto_status ask_statement(const uint8_t *key_id)
 {
-    return ask(PROTO_CMD_STATEMENT, key_id, PROTO_KEY_ID_SIZE);
+    return station_status(&station, PROTO_CMD_STATEMENT, key_id, PROTO_KEY_ID_SIZE);
 }
 
 static void hello_says_who_it_is(void **state)
 {
     static const uint8_t chip_id[] = { 27, 7, 6, 1, 4, 0x33, 0x22, 0x11 };
-    struct proto_hello ret = hello();
+    struct proto_hello ret = station_hello(&station);
     uint8_t digest[PROTO_HASH_SIZE];
 
     (void)state;
@@ -86,18 +63,18 @@ static void empty_device_refuses(void **state)
     uint8_t bytes[PROTO_ENVELOPE_SIZE] = { 0 };
 
     (void)state;
-    assert_int_equal(ask(0, "", 0), PROTO_BAD_COMMAND);
-    assert_int_equal(ask(PROTO_CMD_FORGET + 1, "", 0), PROTO_BAD_COMMAND);
-    assert_int_equal(ask(PROTO_CMD_HELLO, "x", 1), PROTO_BAD_LENGTH);
-    assert_int_equal(ask(PROTO_CMD_STATEMENT, "", 0), PROTO_BAD_LENGTH);
+    assert_int_equal(station_status(&station, 0, "", 0), PROTO_BAD_COMMAND);
+    assert_int_equal(station_status(&station, PROTO_CMD_FORGET + 1, "", 0), PROTO_BAD_COMMAND);
+    assert_int_equal(station_status(&station, PROTO_CMD_HELLO, "x", 1), PROTO_BAD_LENGTH);
+    assert_int_equal(station_status(&station, PROTO_CMD_STATEMENT, "", 0), PROTO_BAD_LENGTH);
     assert_int_equal(ask_statement(other.key_id), PROTO_WRONG_AUTHORITY);
-    assert_int_equal(ask(PROTO_CMD_INSTALL, bytes, 1), PROTO_BAD_LENGTH);
-    assert_int_equal(ask(PROTO_CMD_RECEIPT, "", 0), PROTO_NO_RECORD);
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
-    assert_int_equal(ask(PROTO_CMD_RUN, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(station_status(&station, PROTO_CMD_INSTALL, bytes, 1), PROTO_BAD_LENGTH);
+    assert_int_equal(station_status(&station, PROTO_CMD_RECEIPT, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_RUN, "", 0), PROTO_NO_RECORD);
     assert_int_equal(chip.flash_operations, 0);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_EMPTY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_EMPTY);
 }
 
 static void install_wants_an_identity(void **state)
@@ -158,11 +135,11 @@ static void install_and_all_that_follows(void **state)
     assert_int_equal(station_ask(&station, PROTO_CMD_RECEIPT, "", 0, &receipt), PROTO_OK);
     assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_ALREADY);
     station_boot(&station);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_COMMITTED);
-    assert_int_equal(hello().key_version, 1);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_COMMITTED);
+    assert_int_equal(station_hello(&station).key_version, 1);
     assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_ALREADY);
     /* A counter that moves does not move the receipt. */
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_OK);
     assert_int_equal(station_ask(&station, PROTO_CMD_RECEIPT, "", 0, &again), PROTO_OK);
     assert_memory_equal(receipt.payload, again.payload, PROTO_RECEIPT_SIZE);
     /* The nonce is used up; a rework has its own. */
@@ -210,7 +187,7 @@ static void self_test_counts_dev_nonces(void **state)
     station.device.vault.record.dev_nonce_limit = 0x10000;
     station.device.dev_nonce_next = 0xFFFF;
     check_join(key, 0xFFFF);
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_WRONG_STATE);
 }
 
 static void lorawan_1_1_uses_the_network_key(void **state)
@@ -229,8 +206,10 @@ static void lorawan_1_1_uses_the_network_key(void **state)
     header.lorawan_version = PROTO_LORAWAN_1_1;
     header.keys = PROTO_KEY_NWK | PROTO_KEY_APP;
     authority_seal(&authority, &header, statement.public_key, plain, envelope, receipt_key);
-    assert_int_equal(ask(PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_BAD_PURPOSE);
-    assert_int_equal(ask(PROTO_CMD_INSTALL, envelope, sizeof(envelope)), PROTO_OK);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_BAD_PURPOSE);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_INSTALL, envelope, sizeof(envelope)), PROTO_OK);
     check_join(plain, 0);
 }
 
@@ -250,20 +229,23 @@ static void zeroise_wipes_the_keys(void **state)
     header.purpose = PROTO_PURPOSE_ZEROISE;
     header.keys = 0;
     authority_seal(&authority, &header, statement.public_key, plain, envelope, receipt_key);
-    assert_int_equal(ask(PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_NO_RECORD);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_NO_RECORD);
     assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_OK);
     station_identify(&station, &authority, &statement);
     header.key_version = 2;
     memcpy(header.nonce, statement.nonce, sizeof(header.nonce));
     authority_seal(&authority, &header, statement.public_key, plain, envelope, receipt_key);
-    assert_int_equal(ask(PROTO_CMD_INSTALL, envelope, sizeof(envelope)), PROTO_BAD_PURPOSE);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_INSTALL, envelope, sizeof(envelope)), PROTO_BAD_PURPOSE);
     assert_int_equal(
         station_ask(&station, PROTO_CMD_ZEROISE, envelope, sizeof(envelope), &answer), PROTO_OK);
     authority_check_receipt(receipt_key, envelope, answer.payload, &receipt);
-    assert_int_equal(ask(PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_ALREADY);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_ZEROISED);
-    assert_int_equal(hello().key_version, 2);
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_ALREADY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_ZEROISED);
+    assert_int_equal(station_hello(&station).key_version, 2);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
     for (size_t at = 0; at + PROTO_ROOT_KEY_SIZE <= PROTO_VAULT_HOME_SIZE; at++) {
         static const uint8_t key[PROTO_ROOT_KEY_SIZE] = { 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41,
             0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41 };
@@ -301,7 +283,8 @@ static void prepare(struct sealed *sealed)
 
 static void refuses(const struct sealed *sealed, enum proto_status status)
 {
-    assert_int_equal(ask(PROTO_CMD_INSTALL, sealed->bytes, PROTO_ENVELOPE_SIZE), status);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_INSTALL, sealed->bytes, PROTO_ENVELOPE_SIZE), status);
     assert_memory_equal(chip.home[0], sealed->home, PROTO_VAULT_HOME_SIZE);
     assert_memory_equal(chip.home[1], sealed->home, PROTO_VAULT_HOME_SIZE);
 }
@@ -382,13 +365,14 @@ static void refuses_every_flipped_bit(void **state)
         enum proto_status status;
 
         sealed.bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        status = ask(PROTO_CMD_INSTALL, sealed.bytes, PROTO_ENVELOPE_SIZE);
+        status = station_status(&station, PROTO_CMD_INSTALL, sealed.bytes, PROTO_ENVELOPE_SIZE);
         if (!is_expected(bit / 8, status))
             fail_msg("bit %zu: %s", bit, proto_status_text(status));
         sealed.bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     assert_memory_equal(chip.home[0], sealed.home, PROTO_VAULT_HOME_SIZE);
-    assert_int_equal(ask(PROTO_CMD_INSTALL, sealed.bytes, PROTO_ENVELOPE_SIZE), PROTO_OK);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_INSTALL, sealed.bytes, PROTO_ENVELOPE_SIZE), PROTO_OK);
 }
 
 static void unbound_image_makes_no_key(void **state)
@@ -398,7 +382,7 @@ static void unbound_image_makes_no_key(void **state)
     (void)state;
     chip.image[PROTO_BINDING_OFFSET + 40] ^= 1;
     station_boot(&station);
-    ret = hello();
+    ret = station_hello(&station);
     assert_int_equal(ret.health, PROTO_NOT_BOUND);
     assert_int_equal(ret.flags, 0);
     assert_int_equal(ask_statement(authority.key_id), PROTO_NOT_BOUND);
@@ -413,7 +397,7 @@ static void production_image_wants_a_closed_port(void **state)
     (void)state;
     chip_bind(authority.public_key, NULL, false);
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_NOT_RESTRICTED);
+    assert_int_equal(station_hello(&station).health, PROTO_NOT_RESTRICTED);
     assert_int_equal(ask_statement(authority.key_id), PROTO_NOT_RESTRICTED);
     chip.protection = 3;
     chip.fuse[0x2B] = 5;
@@ -426,7 +410,7 @@ static void production_image_wants_a_closed_port(void **state)
     }
     chip.fuse[0x2B] = 7;
     station_boot(&station);
-    assert_int_equal(hello().lifecycle, PROTO_LIFECYCLE_SECURE_WITH_DEBUG);
+    assert_int_equal(station_hello(&station).lifecycle, PROTO_LIFECYCLE_SECURE_WITH_DEBUG);
     assert_int_equal(ask_statement(authority.key_id), PROTO_NOT_RESTRICTED);
     assert_int_equal(chip.flash_operations, 0);
     chip.fuse[0x2B] = 5;
@@ -490,7 +474,7 @@ static void authority_off_the_curve_is_refused(void **state)
     chip_bind(bad, NULL, true);
     station_boot(&station);
     assert_int_equal(ask_statement(digest), PROTO_BAD_POINT);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_EMPTY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_EMPTY);
     assert_int_equal(chip.flash_operations, 0);
 }
 
@@ -501,12 +485,12 @@ static void noise_failure_makes_no_key(void **state)
         chip.noise = (enum chip_noise)noise;
         chip.noise_good_words = 0;
         station_boot(&station);
-        assert_int_equal(hello().health, PROTO_TRNG_FAILED);
+        assert_int_equal(station_hello(&station).health, PROTO_TRNG_FAILED);
         assert_int_equal(ask_statement(authority.key_id), PROTO_TRNG_FAILED);
         /* Good at start-up, bad when the key is made; and then bad for good. */
         chip.noise_good_words = 160;
         station_boot(&station);
-        assert_int_equal(hello().health, PROTO_OK);
+        assert_int_equal(station_hello(&station).health, PROTO_OK);
         assert_int_equal(ask_statement(authority.key_id), PROTO_TRNG_FAILED);
         chip.noise = CHIP_NOISE_GOOD;
         assert_int_equal(ask_statement(authority.key_id), PROTO_TRNG_FAILED);
@@ -522,7 +506,7 @@ static void noise_failure_during_install_keeps_the_old_state(void **state)
     station_identify(&station, &authority, &statement);
     chip.noise = CHIP_NOISE_STUCK_1;
     assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_TRNG_FAILED);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_IDENTITY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_IDENTITY);
     chip.noise = CHIP_NOISE_GOOD;
     station_boot(&station);
     assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_OK);
@@ -532,7 +516,7 @@ static void reset_is_asked_for(void **state)
 {
     (void)state;
     assert_false(station.device.reset_wanted);
-    assert_int_equal(ask(PROTO_CMD_RESET, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_RESET, "", 0), PROTO_OK);
     assert_true(station.device.reset_wanted);
 }
 

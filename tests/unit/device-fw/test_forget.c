@@ -19,10 +19,7 @@ static struct authority authority;
 static int setup(void **state)
 {
     (void)state;
-    authority_init(&authority, 1);
-    chip_new(1);
-    chip_bind(authority.public_key, NULL, true);
-    station_boot(&station);
+    station_begin(&station, &authority);
     return 0;
 }
 
@@ -31,26 +28,6 @@ static int teardown(void **state)
     (void)state;
     authority_done(&authority);
     return 0;
-}
-
-static enum proto_status ask(uint32_t command, const void *payload, size_t length)
-{
-    struct bl_answer answer;
-    enum proto_status status = station_ask(&station, command, payload, length, &answer);
-
-    if (status != PROTO_OK && status != PROTO_ALREADY)
-        assert_int_equal(answer.length, 0);
-    return status;
-}
-
-static struct proto_hello hello(void)
-{
-    struct bl_answer answer;
-    struct proto_hello ret;
-
-    assert_int_equal(station_ask(&station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
-    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &ret), PROTO_OK);
-    return ret;
 }
 
 static const struct bl_record *record(void)
@@ -74,8 +51,9 @@ static void take(enum proto_purpose purpose, uint32_t key_version, uint8_t *ret_
     header.keys = zeroise ? 0 : header.keys;
     authority_seal(&authority, &header, statement.public_key, zeroise ? none : plain, envelope,
         ret_receipt_key);
-    assert_int_equal(
-        ask(zeroise ? PROTO_CMD_ZEROISE : PROTO_CMD_INSTALL, envelope, sizeof(envelope)), PROTO_OK);
+    assert_int_equal(station_status(&station, zeroise ? PROTO_CMD_ZEROISE : PROTO_CMD_INSTALL,
+                         envelope, sizeof(envelope)),
+        PROTO_OK);
 }
 
 /* Keys, wiped again; the word that the KMS will give for that. */
@@ -85,13 +63,13 @@ static void wiped(uint8_t ret_confirmation[PROTO_MAC_SIZE])
 
     take(PROTO_PURPOSE_INSTALL, 1, receipt_key);
     take(PROTO_PURPOSE_ZEROISE, 7, receipt_key);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_ZEROISED);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_ZEROISED);
     authority_forget(receipt_key, station.device.chip.id, 7, ret_confirmation);
 }
 
 static enum proto_status forget(const uint8_t confirmation[PROTO_MAC_SIZE])
 {
-    return ask(PROTO_CMD_FORGET, confirmation, PROTO_MAC_SIZE);
+    return station_status(&station, PROTO_CMD_FORGET, confirmation, PROTO_MAC_SIZE);
 }
 
 static bool is_in(const void *memory, size_t size, const void *bytes, size_t length)
@@ -174,18 +152,21 @@ static void a_forgetful_device_refuses_everything(void **state)
     assert_int_equal(forget(confirmation), PROTO_OK);
     memcpy(row, chip.home[0], sizeof(row));
     for (unsigned boot = 0; boot < 2; boot++) {
-        assert_int_equal(hello().vault_state, PROTO_VAULT_FORGOTTEN);
-        assert_int_equal(hello().health, PROTO_FORGOTTEN);
-        assert_int_equal(hello().key_version, 7);
+        assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_FORGOTTEN);
+        assert_int_equal(station_hello(&station).health, PROTO_FORGOTTEN);
+        assert_int_equal(station_hello(&station).key_version, 7);
         assert_int_equal(forget(confirmation), PROTO_FORGOTTEN);
         assert_int_equal(
-            ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_INSTALL, zeros, sizeof(zeros)), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_ZEROISE, zeros, sizeof(zeros)), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_RECEIPT, "", 0), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_RUN, "", 0), PROTO_FORGOTTEN);
-        assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_FORGOTTEN);
+            station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+            PROTO_FORGOTTEN);
+        assert_int_equal(
+            station_status(&station, PROTO_CMD_INSTALL, zeros, sizeof(zeros)), PROTO_FORGOTTEN);
+        assert_int_equal(
+            station_status(&station, PROTO_CMD_ZEROISE, zeros, sizeof(zeros)), PROTO_FORGOTTEN);
+        assert_int_equal(station_status(&station, PROTO_CMD_RECEIPT, "", 0), PROTO_FORGOTTEN);
+        assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_FORGOTTEN);
+        assert_int_equal(station_status(&station, PROTO_CMD_RUN, "", 0), PROTO_FORGOTTEN);
+        assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_FORGOTTEN);
         /* nor from its application, which does not run */
         assert_int_equal(
             bl_device_envelope(&station.device, zeros, sizeof(zeros), &answer), PROTO_FORGOTTEN);
@@ -194,7 +175,7 @@ static void a_forgetful_device_refuses_everything(void **state)
             PROTO_FORGOTTEN);
         assert_false(bl_device_is_committed(&station.device));
         assert_true(bl_device_may_open(&station.device));
-        assert_int_equal(ask(PROTO_CMD_RESET, "", 0), PROTO_OK);
+        assert_int_equal(station_status(&station, PROTO_CMD_RESET, "", 0), PROTO_OK);
         station_boot(&station);
     }
     /* An image that demands a newer bootloader writes its floor nowhere. */
@@ -207,7 +188,7 @@ static void a_forgetful_device_refuses_everything(void **state)
     /* A whole erase makes another chip of it, as it does of every board. */
     memset(chip.home, 0, sizeof(chip.home));
     station_boot(&station);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_EMPTY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_EMPTY);
 }
 
 static void every_wrong_confirmation_is_refused(void **state)
@@ -227,7 +208,8 @@ static void every_wrong_confirmation_is_refused(void **state)
         static const uint8_t longer[PROTO_MAC_SIZE + 4U];
 
         if (length != PROTO_MAC_SIZE)
-            assert_int_equal(ask(PROTO_CMD_FORGET, longer, length), PROTO_BAD_LENGTH);
+            assert_int_equal(
+                station_status(&station, PROTO_CMD_FORGET, longer, length), PROTO_BAD_LENGTH);
     }
     assert_memory_equal(chip.home[0], row, sizeof(row));
     assert_memory_equal(chip.home[1], row, sizeof(row));
@@ -251,7 +233,7 @@ static void only_a_wiped_device_forgets(void **state)
     take(PROTO_PURPOSE_ZEROISE, 2, receipt_key);
     authority_forget(receipt_key, station.device.chip.id, 2, confirmation);
     /* locked: its receipt key is gone, and its mailbox */
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_OK);
     assert_int_equal(forget(confirmation), PROTO_WRONG_STATE);
     station_boot(&station);
     assert_int_equal(forget(confirmation), PROTO_WRONG_STATE);
@@ -284,7 +266,7 @@ static void a_word_serves_one_receipt_of_one_chip(void **state)
     station_boot(&station);
     wiped(receipt_key);
     assert_int_equal(forget(confirmation), PROTO_BAD_CONFIRMATION);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_ZEROISED);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_ZEROISED);
 }
 
 static void flash_that_refuses_is_told(void **state)
@@ -301,8 +283,8 @@ static void flash_that_refuses_is_told(void **state)
         assert_int_equal(forget(confirmation), PROTO_FLASH_FAILED);
         chip_reset_counters();
         station_boot(&station);
-        assert_int_equal(
-            hello().vault_state, is_forgotten ? PROTO_VAULT_FORGOTTEN : PROTO_VAULT_ZEROISED);
+        assert_int_equal(station_hello(&station).vault_state,
+            is_forgotten ? PROTO_VAULT_FORGOTTEN : PROTO_VAULT_ZEROISED);
         if (is_forgotten)
             break;
     }

@@ -24,10 +24,7 @@ static struct app_board app;
 
 static uint32_t peek(uint32_t address)
 {
-    uint8_t bytes[4];
-
-    assert_true(sim_chip_test_read(app.board.chip, address, bytes, sizeof(bytes)));
-    return base_get_le32(bytes);
+    return board_peek(app.board.chip, address);
 }
 
 static int setup(void **state)

@@ -33,27 +33,11 @@ static unsigned tried;
 static bool is_mpu_off;  /* the core's own unit */
 static bool is_smpu_off; /* the bus's units over both vault homes */
 
-static uint32_t peek(struct sim_chip *chip, uint32_t address)
-{
-    uint8_t bytes[4];
-
-    assert_true(sim_chip_test_read(chip, address, bytes, sizeof(bytes)));
-    return base_get_le32(bytes);
-}
-
-static void poke(struct sim_chip *chip, uint32_t address, uint32_t value)
-{
-    uint8_t bytes[4];
-
-    base_put_le32(bytes, value);
-    assert_true(sim_chip_test_write(chip, address, bytes, sizeof(bytes)));
-}
-
 static bool wait_for(struct sim_chip *chip, uint32_t address, uint32_t value, uint64_t limit_ps)
 {
     uint64_t end = sim_chip_time_ps(chip) + limit_ps;
 
-    while (peek(chip, address) != value) {
+    while (board_peek(chip, address) != value) {
         if (sim_chip_time_ps(chip) >= end)
             return false;
         sim_chip_run_until(chip, sim_chip_time_ps(chip) + STEP_PS);
@@ -79,8 +63,8 @@ static int setup(void **state)
     app_board_install(&app, PROTO_LORAWAN_1_1, 1);
     for (uint32_t unit = 8; is_smpu_off && unit < 10; unit++)
         switch_off(0x40242004U + 0x40U * unit);
-    poke(app.board.chip, PROBER_AT(number), 0);
-    poke(app.board.chip, PROBER_AT(done), 1);
+    board_poke(app.board.chip, PROBER_AT(number), 0);
+    board_poke(app.board.chip, PROBER_AT(done), 1);
     number = 0;
     assert_int_equal(board_ask(&app.board, PROTO_CMD_RUN, NULL, 0, answer, &length), PROTO_OK);
     assert_true(wait_for(app.board.chip, PROBER_AT(done), 0, CALL_PS));
@@ -105,22 +89,22 @@ static bool does(struct sim_chip *chip, enum layer_prober_command command, uint3
 {
     bool done;
 
-    poke(chip, PROBER_AT(command), command);
-    poke(chip, PROBER_AT(address), address);
-    poke(chip, PROBER_AT(value), *value);
-    poke(chip, PROBER_AT(number), ++number);
+    board_poke(chip, PROBER_AT(command), command);
+    board_poke(chip, PROBER_AT(address), address);
+    board_poke(chip, PROBER_AT(value), *value);
+    board_poke(chip, PROBER_AT(number), ++number);
     done = wait_for(chip, PROBER_AT(done), number, limit_ps);
-    *value = peek(chip, PROBER_AT(value));
+    *value = board_peek(chip, PROBER_AT(value));
     return done;
 }
 
 /* The CM4's own calls are answered, whatever became of the layer. */
 static void check_service(struct sim_chip *chip)
 {
-    uint32_t served = peek(chip, REPORT_AT(served));
+    uint32_t served = board_peek(chip, REPORT_AT(served));
     uint64_t end = sim_chip_time_ps(chip) + ALIVE_PS;
 
-    while (peek(chip, REPORT_AT(served)) - served < 2) {
+    while (board_peek(chip, REPORT_AT(served)) - served < 2) {
         if (sim_chip_time_ps(chip) > end)
             fail_msg("no service; CM0+ at 0x%08x, exception %u, locked up %d",
                 sim_chip_test_core(chip, SIM_AP_CM0).pc, sim_chip_test_core(chip, SIM_AP_CM0).ipsr,
@@ -134,7 +118,7 @@ static void check_ended(struct sim_chip *chip)
 {
     sim_chip_run_until(chip, sim_chip_time_ps(chip) + CLEAR_PS);
     for (uint32_t at = SVC_LAYER_BASE; at < SVC_LAYER_END; at += 4)
-        assert_int_equal(peek(chip, at), 0);
+        assert_int_equal(board_peek(chip, at), 0);
     check_service(chip);
 }
 
@@ -334,11 +318,11 @@ static void faults_with_stacks(void **state)
 
 static void put_message(struct sim_chip *chip, uint32_t operation, uint32_t length)
 {
-    poke(chip, MESSAGE, SVC_VERSION);
-    poke(chip, MESSAGE + 4, operation);
-    poke(chip, MESSAGE + 8, 0);
-    poke(chip, MESSAGE + 12, length);
-    poke(chip, MESSAGE + 16, 0);
+    board_poke(chip, MESSAGE, SVC_VERSION);
+    board_poke(chip, MESSAGE + 4, operation);
+    board_poke(chip, MESSAGE + 8, 0);
+    board_poke(chip, MESSAGE + 12, length);
+    board_poke(chip, MESSAGE + 16, 0);
 }
 
 static bool calls(struct sim_chip *chip, enum layer_prober_command command, uint32_t address)
@@ -361,11 +345,11 @@ static void wrong_places(void **state)
     assert_true(calls(app.board.chip, LAYER_PROBER_CALL_ON_FRAME, 0));
     put_message(app.board.chip, SVC_OP_IDENTITY, 0);
     assert_true(calls(app.board.chip, LAYER_PROBER_CALL, MESSAGE));
-    assert_int_equal(peek(app.board.chip, MESSAGE + 16), SVC_OK);
+    assert_int_equal(board_peek(app.board.chip, MESSAGE + 16), SVC_OK);
     /* The SVC's number means nothing. */
     put_message(app.board.chip, SVC_OP_IDENTITY, 0);
     assert_true(calls(app.board.chip, LAYER_PROBER_CALL_NUMBERS, MESSAGE));
-    assert_true(peek(app.board.chip, MESSAGE + 16) != 0);
+    assert_true(board_peek(app.board.chip, MESSAGE + 16) != 0);
     check_service(app.board.chip);
     board_check_vault(&app.board);
 }
@@ -389,13 +373,13 @@ static void malformed_messages(void **state)
         uint32_t status;
 
         for (uint32_t at = 20; at < sizeof(struct svc_message); at += 4)
-            poke(chip, MESSAGE + at, (uint32_t)draw(&seed));
+            board_poke(chip, MESSAGE + at, (uint32_t)draw(&seed));
         put_message(
             chip, (uint32_t)(draw(&seed) % (SVC_OP_END + 1)), (uint32_t)(draw(&seed) % 300));
         if (i % 5 == 0)
-            poke(chip, MESSAGE + (uint32_t)(draw(&seed) % 4) * 4, (uint32_t)draw(&seed));
+            board_poke(chip, MESSAGE + (uint32_t)(draw(&seed) % 4) * 4, (uint32_t)draw(&seed));
         assert_true(calls(chip, LAYER_PROBER_CALL, MESSAGE));
-        status = peek(chip, MESSAGE + 16);
+        status = board_peek(chip, MESSAGE + 16);
         assert_true((status >= SVC_OK && status <= SVC_FLASH_FAILED) ||
                     (status & ~0xFFU) == SVC_STATUS_DEVICE);
     }
@@ -423,7 +407,7 @@ static void nothing_leaks(void **state)
     assert_true(
         sim_chip_test_write(chip, MESSAGE + 20, app.board.authority.key_id, PROTO_KEY_ID_SIZE));
     assert_true(calls(chip, LAYER_PROBER_CALL, MESSAGE));
-    assert_int_equal(peek(chip, MESSAGE + 16), SVC_STATUS_DEVICE | PROTO_OK);
+    assert_int_equal(board_peek(chip, MESSAGE + 16), SVC_STATUS_DEVICE | PROTO_OK);
     assert_true(sim_chip_test_read(chip, PROTO_VAULT_HOME_0, row, sizeof(row)));
     assert_true(sim_chip_test_read(chip, 0x08000000U, memory, sizeof(memory)));
     memset(memory + (BL_SRAM - 0x08000000U), 0, BL_SRAM_END - BL_SRAM);

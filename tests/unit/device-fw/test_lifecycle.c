@@ -21,10 +21,7 @@ static struct authority authority;
 static int setup(void **state)
 {
     (void)state;
-    authority_init(&authority, 1);
-    chip_new(1);
-    chip_bind(authority.public_key, NULL, true);
-    station_boot(&station);
+    station_begin(&station, &authority);
     return 0;
 }
 
@@ -33,26 +30,6 @@ static int teardown(void **state)
     (void)state;
     authority_done(&authority);
     return 0;
-}
-
-static struct proto_hello hello(void)
-{
-    struct bl_answer answer;
-    struct proto_hello ret;
-
-    assert_int_equal(station_ask(&station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
-    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &ret), PROTO_OK);
-    return ret;
-}
-
-static enum proto_status ask(uint32_t command, const void *payload, size_t length)
-{
-    struct bl_answer answer;
-    enum proto_status status = station_ask(&station, command, payload, length, &answer);
-
-    if (status != PROTO_OK && status != PROTO_ALREADY)
-        assert_int_equal(answer.length, 0);
-    return status;
 }
 
 /* One order of the authority, and what it needs to check the device's answers. */
@@ -130,11 +107,11 @@ static void only_a_committed_record_is_locked(void **state)
     struct order order;
 
     (void)state;
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
     make_order(&order, PROTO_PURPOSE_INSTALL, 1);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_IDENTITY);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "x", 1), PROTO_BAD_LENGTH);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_IDENTITY);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "x", 1), PROTO_BAD_LENGTH);
 }
 
 static void lock_ends_the_mailbox(void **state)
@@ -155,17 +132,19 @@ static void lock_ends_the_mailbox(void **state)
     assert_int_equal(station_ask(&station, PROTO_CMD_LOCK, "", 0, &again), PROTO_ALREADY);
     assert_memory_equal(answer.payload, again.payload, PROTO_LOCK_ANSWER_SIZE);
     /* Until the reset: nothing but that. */
-    assert_int_equal(hello().vault_state, PROTO_VAULT_LOCKED);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_LOCKED);
     assert_int_equal(
-        ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_WRONG_STATE);
+        station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+        PROTO_WRONG_STATE);
     assert_int_equal(
-        ask(PROTO_CMD_INSTALL, order.envelope, PROTO_ENVELOPE_SIZE), PROTO_WRONG_STATE);
-    assert_int_equal(ask(PROTO_CMD_RECEIPT, "", 0), PROTO_WRONG_STATE);
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_WRONG_STATE);
-    assert_int_equal(ask(PROTO_CMD_RESET, "", 0), PROTO_OK);
+        station_status(&station, PROTO_CMD_INSTALL, order.envelope, PROTO_ENVELOPE_SIZE),
+        PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_RECEIPT, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_RESET, "", 0), PROTO_OK);
     station_boot(&station);
     assert_false(bl_device_may_open(&station.device));
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_WRONG_STATE);
     assert_int_equal(bl_device_receipt(&station.device, &answer), PROTO_NO_RECORD);
     assert_int_equal(answer.length, 0);
 }
@@ -181,7 +160,7 @@ static void lock_that_flash_refuses_is_told(void **state)
 
         chip_reset_counters();
         chip.refuse_from = from;
-        assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_FLASH_FAILED);
+        assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_FLASH_FAILED);
         assert_false(station.device.lock_answered);
         chip_reset_counters();
         station_boot(&station);
@@ -198,7 +177,7 @@ static void locked_device_takes_orders_from_its_application(void **state)
 
     (void)state;
     commit(&first);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_OK);
     station_boot(&station);
     make_order(&order, PROTO_PURPOSE_INSTALL, 2);
     assert_int_equal(carry_out(&order), PROTO_WRONG_STATE);
@@ -220,7 +199,7 @@ static void locked_device_takes_orders_from_its_application(void **state)
     assert_false(is_root_key_in_flash(2));
     station_boot(&station);
     assert_false(bl_device_may_open(&station.device));
-    assert_int_equal(hello().vault_state, PROTO_VAULT_LOCKED);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_LOCKED);
 }
 
 /* ---- rework and zeroise before the lock ---- */
@@ -237,13 +216,16 @@ static void rework_replaces_the_keys(void **state)
     memset(station.device.vault.record.services, 0x77, BL_RECORD_SERVICES_SIZE);
     chip_put_record(&station.device.vault.record);
     make_order(&next, PROTO_PURPOSE_REWORK, 2);
-    assert_int_equal(ask(PROTO_CMD_ZEROISE, next.envelope, PROTO_ENVELOPE_SIZE), PROTO_BAD_PURPOSE);
-    assert_int_equal(ask(PROTO_CMD_INSTALL, next.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_ZEROISE, next.envelope, PROTO_ENVELOPE_SIZE),
+        PROTO_BAD_PURPOSE);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_INSTALL, next.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
     assert_int_equal(carry_out(&next), PROTO_ALREADY);
     assert_false(is_root_key_in_flash(1));
     assert_false(is_in_flash(order.receipt_key, PROTO_HASH_SIZE));
     assert_false(is_in_flash("\x77\x77\x77\x77", 4));
-    assert_int_equal(hello().key_version, 2);
+    assert_int_equal(station_hello(&station).key_version, 2);
 }
 
 /* Nothing of the keys and of what was derived from them, in flash or in the bootloader's state. */
@@ -259,7 +241,8 @@ static void zeroised_device_keeps_no_root_key(void **state)
     memset(station.device.vault.record.services, 0x77, BL_RECORD_SERVICES_SIZE);
     chip_put_record(&station.device.vault.record);
     make_order(&order, PROTO_PURPOSE_ZEROISE, 2);
-    assert_int_equal(ask(PROTO_CMD_ZEROISE, order.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
+    assert_int_equal(
+        station_status(&station, PROTO_CMD_ZEROISE, order.envelope, PROTO_ENVELOPE_SIZE), PROTO_OK);
     assert_int_equal(carry_out(&order), PROTO_ALREADY);
     assert_false(is_root_key_in_flash(1));
     assert_false(is_in_flash(first.receipt_key, PROTO_HASH_SIZE));
@@ -271,15 +254,15 @@ static void zeroised_device_keeps_no_root_key(void **state)
     for (size_t at = 0; at + sizeof(key) <= sizeof(seen); at++)
         assert_memory_not_equal(seen + at, key, sizeof(key));
     station_boot(&station);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_ZEROISED);
-    assert_int_equal(ask(PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_ZEROISED);
+    assert_int_equal(station_status(&station, PROTO_CMD_SELF_TEST, "", 0), PROTO_NO_RECORD);
     /* It may get keys again, and it may be locked. */
     make_order(&order, PROTO_PURPOSE_REWORK, 3);
     assert_int_equal(carry_out(&order), PROTO_OK);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_COMMITTED);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_COMMITTED);
     make_order(&order, PROTO_PURPOSE_ZEROISE, 4);
     assert_int_equal(carry_out(&order), PROTO_OK);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_OK);
 }
 
 static void run_needs_keys_and_an_application(void **state)
@@ -287,9 +270,9 @@ static void run_needs_keys_and_an_application(void **state)
     struct order order;
 
     (void)state;
-    assert_int_equal(ask(PROTO_CMD_RUN, "", 0), PROTO_NO_RECORD);
+    assert_int_equal(station_status(&station, PROTO_CMD_RUN, "", 0), PROTO_NO_RECORD);
     commit(&order);
-    assert_int_equal(ask(PROTO_CMD_RUN, "", 0), PROTO_UNSUPPORTED);
+    assert_int_equal(station_status(&station, PROTO_CMD_RUN, "", 0), PROTO_UNSUPPORTED);
     assert_false(station.device.run_wanted);
 }
 
@@ -312,12 +295,13 @@ static void newer_minimum_than_ours_is_refused(void **state)
     (void)state;
     bind_minimum(BL_VERSION + 1, 1);
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_BAD_VERSION);
+    assert_int_equal(station_hello(&station).health, PROTO_BAD_VERSION);
     assert_int_equal(
-        ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_BAD_VERSION);
+        station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+        PROTO_BAD_VERSION);
     bind_minimum(0, PROTO_VERSION + 1);
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_BAD_VERSION);
+    assert_int_equal(station_hello(&station).health, PROTO_BAD_VERSION);
     assert_int_equal(chip.flash_operations, 0);
 }
 
@@ -346,7 +330,7 @@ static void minimum_becomes_the_records_floor(void **state)
     station_boot(&station);
     assert_int_equal(floor_in_flash(), BL_VERSION - 1);
     assert_int_equal(chip.flash_operations, 4);
-    assert_int_equal(hello().health, PROTO_OK);
+    assert_int_equal(station_hello(&station).health, PROTO_OK);
     /* A new record takes it at once. */
     chip_new(2);
     chip_bind(authority.public_key, NULL, true);
@@ -370,12 +354,13 @@ static void older_image_is_refused_by_the_record(void **state)
     bl_record_encode(&record, chip.home[0]);
     bl_record_encode(&record, chip.home[1]);
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_BAD_VERSION);
+    assert_int_equal(station_hello(&station).health, PROTO_BAD_VERSION);
     assert_int_equal(
-        ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_BAD_VERSION);
-    assert_int_equal(ask(PROTO_CMD_RECEIPT, "", 0), PROTO_BAD_VERSION);
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_BAD_VERSION);
-    assert_int_equal(ask(PROTO_CMD_RUN, "", 0), PROTO_BAD_VERSION);
+        station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+        PROTO_BAD_VERSION);
+    assert_int_equal(station_status(&station, PROTO_CMD_RECEIPT, "", 0), PROTO_BAD_VERSION);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_BAD_VERSION);
+    assert_int_equal(station_status(&station, PROTO_CMD_RUN, "", 0), PROTO_BAD_VERSION);
     assert_int_equal(carry_out(&order), PROTO_BAD_VERSION);
     assert_int_equal(bl_device_receipt(&station.device, &answer), PROTO_BAD_VERSION);
 }
@@ -406,7 +391,8 @@ static void secure_port_opens_behind_exact_fuses_only(void **state)
         chip.fuse[0x27 + bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_false(opens());
         assert_int_equal(
-            ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_NOT_RESTRICTED);
+            station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+            PROTO_NOT_RESTRICTED);
         chip.fuse[0x27 + bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     chip.deaf_register = 0x40242284;
@@ -438,9 +424,10 @@ static void one_wrong_fuse_reading_opens_nothing(void **state)
         chip.fuse_glitch = number;
         assert_false(opens());
         assert_int_equal(chip.fuse_reads, 10);
-        assert_int_equal(hello().lifecycle, PROTO_LIFECYCLE_UNKNOWN);
+        assert_int_equal(station_hello(&station).lifecycle, PROTO_LIFECYCLE_UNKNOWN);
         assert_int_equal(
-            ask(PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE), PROTO_NOT_RESTRICTED);
+            station_status(&station, PROTO_CMD_STATEMENT, authority.key_id, PROTO_KEY_ID_SIZE),
+            PROTO_NOT_RESTRICTED);
     }
     /* And none makes an open chip look shut. */
     chip.fuse[0x29] ^= 1;
@@ -463,7 +450,7 @@ static void lab_image_opens_in_secure_but_not_when_locked(void **state)
     assert_true(opens());
     commit(&order);
     assert_true(opens());
-    assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
+    assert_int_equal(station_status(&station, PROTO_CMD_LOCK, "", 0), PROTO_OK);
     assert_false(opens());
 }
 

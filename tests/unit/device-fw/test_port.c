@@ -19,10 +19,7 @@ static struct authority authority;
 static int setup(void **state)
 {
     (void)state;
-    authority_init(&authority, 1);
-    chip_new(1);
-    chip_bind(authority.public_key, NULL, true);
-    station_boot(&station);
+    station_begin(&station, &authority);
     return 0;
 }
 

@@ -18,11 +18,8 @@ static jmp_buf power_lost;
 static int setup(void **state)
 {
     (void)state;
-    authority_init(&authority, 1);
-    chip_new(1);
-    chip_bind(authority.public_key, NULL, true);
+    station_begin(&station, &authority);
     chip.power_lost = &power_lost;
-    station_boot(&station);
     return 0;
 }
 
@@ -31,16 +28,6 @@ static int teardown(void **state)
     (void)state;
     authority_done(&authority);
     return 0;
-}
-
-static struct proto_hello hello(void)
-{
-    struct bl_answer answer;
-    struct proto_hello ret;
-
-    assert_int_equal(station_ask(&station, PROTO_CMD_HELLO, "", 0, &answer), PROTO_OK);
-    assert_int_equal(proto_hello_decode(answer.payload, answer.length, &ret), PROTO_OK);
-    return ret;
 }
 
 /* Boot; with @p cut_at the power goes in that operation of the repair, and comes back. */
@@ -53,7 +40,7 @@ static void boot_with_cut(uint64_t cut_at)
     chip_reset_counters();
     station_boot(&station);
     /* An unfinished first write leaves no record, and nothing to repair. */
-    if (hello().vault_state != PROTO_VAULT_EMPTY)
+    if (station_hello(&station).vault_state != PROTO_VAULT_EMPTY)
         assert_memory_equal(chip.home[0], chip.home[1], PROTO_VAULT_HOME_SIZE);
 }
 
@@ -104,12 +91,12 @@ static enum proto_status run_install(void)
 
 static void check_install(void)
 {
-    uint8_t state = hello().vault_state;
+    uint8_t state = station_hello(&station).vault_state;
     enum proto_status status = run_install();
 
     assert_true(state == PROTO_VAULT_IDENTITY || state == PROTO_VAULT_COMMITTED);
     assert_int_equal(status, state == PROTO_VAULT_IDENTITY ? PROTO_OK : PROTO_ALREADY);
-    assert_int_equal(hello().key_version, 1);
+    assert_int_equal(station_hello(&station).key_version, 1);
 }
 
 static void prepare_rework(void)
@@ -128,7 +115,7 @@ static void check_rework(void)
 {
     static const uint8_t old_key[PROTO_ROOT_KEY_SIZE] = { 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41,
         0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41 };
-    uint32_t version = hello().key_version;
+    uint32_t version = station_hello(&station).key_version;
     enum proto_status status;
 
     assert_true(version == 1 || version == 2);
@@ -155,7 +142,7 @@ static void check_join(void)
     assert_int_equal(station_ask(&station, PROTO_CMD_SELF_TEST, "", 0, &answer), PROTO_OK);
     nonce = (uint32_t)(answer.payload[17] | answer.payload[18] << 8);
     assert_true(nonce == 0 || nonce == 16);
-    assert_int_equal(hello().key_version, 2);
+    assert_int_equal(station_hello(&station).key_version, 2);
 }
 
 static void prepare_join(void)
@@ -245,7 +232,7 @@ static void two_lost_homes_are_seen(void **state)
     chip.home[0][100] ^= 1;
     chip.home[1][100] ^= 1;
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_VAULT_CORRUPT);
+    assert_int_equal(station_hello(&station).health, PROTO_VAULT_CORRUPT);
     assert_int_equal(run_identify(), PROTO_VAULT_CORRUPT);
     assert_int_equal(run_install(), PROTO_VAULT_CORRUPT);
 }
@@ -265,7 +252,7 @@ static void refused_writes_are_told(void **state)
         chip_reset_counters();
         station_boot(&station);
         assert_memory_equal(chip.home[0], chip.home[1], PROTO_VAULT_HOME_SIZE);
-        state_now = hello().vault_state;
+        state_now = station_hello(&station).vault_state;
         assert_int_equal(state_now, from <= 2 ? PROTO_VAULT_IDENTITY : PROTO_VAULT_COMMITTED);
         if (from > 2)
             break;
@@ -281,9 +268,9 @@ static void repair_that_cannot_be_written_stops_all(void **state)
     chip_reset_counters();
     chip.refuse_from = 1;
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_FLASH_FAILED);
+    assert_int_equal(station_hello(&station).health, PROTO_FLASH_FAILED);
     assert_int_equal(run_install(), PROTO_FLASH_FAILED);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_IDENTITY);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_IDENTITY);
 }
 
 static void busy_rom_is_told(void **state)
@@ -291,7 +278,7 @@ static void busy_rom_is_told(void **state)
     (void)state;
     chip.ipc_stuck = true;
     station_boot(&station);
-    assert_int_equal(hello().lifecycle, PROTO_LIFECYCLE_UNKNOWN);
+    assert_int_equal(station_hello(&station).lifecycle, PROTO_LIFECYCLE_UNKNOWN);
     assert_int_equal(run_identify(), PROTO_FLASH_FAILED);
 }
 
@@ -341,8 +328,8 @@ static void foreign_record_is_refused(void **state)
     memcpy(chip.home[0], home, sizeof(home));
     memcpy(chip.home[1], home, sizeof(home));
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_FOREIGN_RECORD);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_EMPTY);
+    assert_int_equal(station_hello(&station).health, PROTO_FOREIGN_RECORD);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_EMPTY);
     assert_int_equal(run_identify(), PROTO_FOREIGN_RECORD);
     assert_int_equal(run_install(), PROTO_FOREIGN_RECORD);
     assert_memory_equal(chip.home[0], home, sizeof(home));
@@ -362,7 +349,7 @@ static void foreign_copy_beside_the_own_is_replaced(void **state)
     prepare_identity();
     memcpy(chip.home[0], home, sizeof(home));
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_OK);
+    assert_int_equal(station_hello(&station).health, PROTO_OK);
     assert_memory_equal(chip.home[0], chip.home[1], PROTO_VAULT_HOME_SIZE);
     assert_int_equal(run_install(), PROTO_OK);
 }
@@ -378,7 +365,7 @@ static void stale_second_home_never_wins(void **state)
     for (unsigned i = 0; i < 2; i++) {
         memcpy(chip.home[i], home, sizeof(home));
         station_boot(&station);
-        assert_int_equal(hello().vault_state, PROTO_VAULT_COMMITTED);
+        assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_COMMITTED);
         assert_memory_equal(chip.home[0], chip.home[1], PROTO_VAULT_HOME_SIZE);
     }
 }
@@ -388,8 +375,8 @@ static void garbage_in_the_first_home_alone_is_no_record(void **state)
     (void)state;
     memset(chip.home[0], 0xA5, PROTO_VAULT_HOME_SIZE);
     station_boot(&station);
-    assert_int_equal(hello().health, PROTO_OK);
-    assert_int_equal(hello().vault_state, PROTO_VAULT_EMPTY);
+    assert_int_equal(station_hello(&station).health, PROTO_OK);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_EMPTY);
     prepare_identity();
 }
 
