@@ -386,6 +386,25 @@ bool sim_prot_smpu_allows(
     struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet);
 bool sim_prot_tc_allows(
     struct sim_chip *chip, const struct sim_access *access, uint32_t address, bool quiet);
+#define SIM_PROT_ENABLED (1U << 31)
+
+static inline uint32_t sim_prot_size_log2(uint32_t att)
+{
+    return (att >> 24 & 0x1FU) + 1;
+}
+
+/** Is the struct on, and the address in it? Inline, because each access to a register asks all. */
+static inline bool sim_prot_covers(const struct sim_smpu *region, uint32_t address)
+{
+    uint32_t log2 = sim_prot_size_log2(region->att0);
+
+    if ((region->att0 & SIM_PROT_ENABLED) == 0 || log2 < 8)
+        return false;
+    if (log2 < 32 && (address ^ region->addr0) >> log2 != 0)
+        return false;
+    return (region->addr0 >> (address >> (log2 - 3) & 7U) & 1U) == 0; /* subregion not disabled */
+}
+
 /** Does one protection struct cover the address (with its context, under PC_MATCH)? If so, may the
  * access happen? @p unit names the kind of struct for the log; NULL: say nothing. */
 bool sim_prot_struct_allows(struct sim_chip *chip, const struct sim_access *access,

@@ -11,7 +11,6 @@
 #define PPU_GR   0x40015000U
 #define PPU_RG   0x40201000U
 #define STRUCT   0x40U
-#define ENABLED  (1U << 31)
 #define READABLE 0x009U /* UR, PR */
 #define ALL_PCS  0xFF00U
 #define NONE     UINT32_MAX
@@ -47,8 +46,8 @@ static void reserve(struct sim_chip *chip, unsigned unit, uint32_t base, uint32_
 {
     struct sim_smpu *pr = &chip->regs.ppu_pr[unit];
     pr->addr0 = base | (~closed_subregions & 0xFFU);
-    pr->att0 = ENABLED | (log2 - 1) << 24 | ALL_PCS | 0x40U | rights;
-    pr->att1 = ENABLED | 0x07000149U; /* the pair itself: context 0 */
+    pr->att0 = SIM_PROT_ENABLED | (log2 - 1) << 24 | ALL_PCS | 0x40U | rights;
+    pr->att1 = SIM_PROT_ENABLED | 0x07000149U; /* the pair itself: context 0 */
 }
 
 void sim_ppu_rom(struct sim_chip *chip)
@@ -66,8 +65,8 @@ void sim_ppu_rom(struct sim_chip *chip)
 void sim_ppu_during_call(struct sim_chip *chip, bool running)
 {
     for (unsigned i = 10; i <= 11; i++) {
-        chip->regs.ppu_pr[i].att0 &= ~ENABLED;
-        chip->regs.ppu_pr[i].att0 |= running ? ENABLED : 0;
+        chip->regs.ppu_pr[i].att0 &= ~SIM_PROT_ENABLED;
+        chip->regs.ppu_pr[i].att0 |= running ? SIM_PROT_ENABLED : 0;
     }
 }
 
@@ -108,6 +107,8 @@ bool sim_ppu_allows(
         return true;
     for (int i = SIM_PPU_PROGRAMMABLE - 1; i >= 0; i--) {
         bool matches = false;
+        if (!sim_prot_covers(&regs->ppu_pr[i], address))
+            continue;
         bool allowed = sim_prot_struct_allows(
             chip, access, &regs->ppu_pr[i], address, quiet ? NULL : "PPU", (unsigned)i, &matches);
         if (matches)
@@ -116,7 +117,7 @@ bool sim_ppu_allows(
     const uint32_t units[3] = { region_unit(address), slave_unit(address),
         FIRST_GROUP + (address >> 20 & 0xFU) };
     for (unsigned i = 0; i < 3; i++) {
-        if (units[i] == NONE || (regs->ppu_fixed[units[i]].att0 & ENABLED) == 0)
+        if (units[i] == NONE || (regs->ppu_fixed[units[i]].att0 & SIM_PROT_ENABLED) == 0)
             continue;
         bool matches = false;
         struct sim_smpu whole = regs->ppu_fixed[units[i]]; /* the address is known to be inside */

@@ -8,7 +8,6 @@
 #define TC_MPU    0x7E00U /* regions of master 15 */
 
 #define ATT_MASK0 0x7FFFFF7FU
-#define ENABLED   (1U << 31)
 #define PC_MATCH  (1U << 30)
 
 void sim_prot_reset(struct sim_chip *chip)
@@ -27,9 +26,9 @@ void sim_prot_rom(struct sim_chip *chip)
 {
     struct sim_smpu *stack = &chip->regs.smpu[15];
     stack->addr0 = SIM_RAM_BASE + SIM_RAM_SIZE - 2048;
-    stack->att0 = ENABLED | 10U << 24 | 0x140U;
-    stack->att1 = ENABLED | 0x07000149U;
-    chip->regs.smpu[14].att1 = ENABLED | 0x07000149U;
+    stack->att0 = SIM_PROT_ENABLED | 10U << 24 | 0x140U;
+    stack->att1 = SIM_PROT_ENABLED | 0x07000149U;
+    chip->regs.smpu[14].att1 = SIM_PROT_ENABLED | 0x07000149U;
 }
 
 static bool has_master(unsigned master)
@@ -42,21 +41,6 @@ uint32_t sim_prot_attributes(const struct sim_chip *chip, const struct sim_acces
     uint32_t nonsecure = chip->regs.ms_ctl[access->master] >> 1 & 1U;
     return (access->privileged ? 1U : 0) | nonsecure << 1 | (uint32_t)access->context << 4 |
            (uint32_t)access->master << 8;
-}
-
-static uint32_t size_log2(uint32_t att)
-{
-    return (att >> 24 & 0x1FU) + 1;
-}
-
-static bool covers(uint32_t addr, uint32_t att, uint32_t address)
-{
-    uint32_t log2 = size_log2(att);
-    if ((att & ENABLED) == 0 || log2 < 8)
-        return false;
-    if (log2 < 32 && (address ^ addr) >> log2 != 0)
-        return false;
-    return (addr >> (address >> (log2 - 3) & 7U) & 1U) == 0; /* subregion not disabled */
 }
 
 static uint32_t granted(uint32_t att, bool privileged)
@@ -95,7 +79,7 @@ bool sim_prot_struct_allows(struct sim_chip *chip, const struct sim_access *acce
 {
     bool in_mask = (region->att0 >> 8 >> access->context & 1U) != 0;
     bool by_context = (region->att0 & PC_MATCH) != 0; /* the context is part of the match */
-    *ret_matches = covers(region->addr0, region->att0, address) && (!by_context || in_mask);
+    *ret_matches = sim_prot_covers(region, address) && (!by_context || in_mask);
     if (!*ret_matches)
         return true;
     const char *why = refusal(chip, access, region->att0, true);
@@ -111,6 +95,8 @@ bool sim_prot_smpu_allows(
         return true;
     for (int i = SIM_SMPU_COUNT - 1; i >= 0; i--) {
         bool matches = false;
+        if (!sim_prot_covers(&chip->regs.smpu[i], address))
+            continue;
         bool allowed = sim_prot_struct_allows(chip, access, &chip->regs.smpu[i], address,
             quiet ? NULL : "SMPU", (unsigned)i, &matches);
         if (matches)
@@ -131,7 +117,7 @@ bool sim_prot_tc_allows(
     }
     for (int i = SIM_TC_REGIONS - 1; i >= 0; i--) {
         const struct sim_smpu *region = &chip->regs.tc_mpu[i];
-        if (!covers(region->addr0, region->att0, address))
+        if (!sim_prot_covers(region, address))
             continue;
         const char *why = refusal(chip, access, region->att0, false);
         if (why != NULL && !quiet)
@@ -143,8 +129,8 @@ bool sim_prot_tc_allows(
 
 static bool splits(uint32_t addr, uint32_t att, uint32_t page)
 {
-    uint32_t log2 = size_log2(att);
-    return (att & ENABLED) != 0 && log2 >= 8 && log2 < 11 && (addr & 0xFFU) != 0 &&
+    uint32_t log2 = sim_prot_size_log2(att);
+    return (att & SIM_PROT_ENABLED) != 0 && log2 >= 8 && log2 < 11 && (addr & 0xFFU) != 0 &&
            (page ^ addr) >> log2 == 0;
 }
 
@@ -208,7 +194,7 @@ bool sim_prot_read(
 bool sim_prot_may_configure(
     struct sim_chip *chip, const struct sim_access *access, const struct sim_smpu *region)
 {
-    if (access->context == 0 || (region->att1 & ENABLED) == 0)
+    if (access->context == 0 || (region->att1 & SIM_PROT_ENABLED) == 0)
         return true;
     struct sim_access asked = *access;
     asked.kind = SIM_PERM_WRITE;
@@ -227,7 +213,7 @@ static bool write_smpu(
         return false;
     }
     if (reg == &region->att0)
-        *reg = (value & (ATT_MASK0 | ENABLED)) | 0x100U;
+        *reg = (value & (ATT_MASK0 | SIM_PROT_ENABLED)) | 0x100U;
     else if (reg == &region->att1) /* R and X of the pair are fixed; the size too */
         *reg = (value & 0xC0FFFE52U) | 0x07000109U;
     else if (reg == &region->addr0)
