@@ -284,9 +284,11 @@ static enum proto_status execute_with_keys(struct bl_device *device, uint32_t co
     if (status != PROTO_OK)
         return status;
     if (command == PROTO_CMD_LOCK)
-        return bl_lock(device, answer);
+        return bl_lock(device, command, answer);
     if (bl_lock_is_set(device))
         return PROTO_WRONG_STATE;
+    if (command == PROTO_CMD_FORGET)
+        return bl_forget(device, payload, length);
     switch (command) {
     case PROTO_CMD_STATEMENT:
         return bl_device_statement(device, payload, length, answer);
@@ -295,8 +297,6 @@ static enum proto_status execute_with_keys(struct bl_device *device, uint32_t co
         return do_envelope(device, command, payload, length, answer);
     case PROTO_CMD_RECEIPT:
         return bl_device_receipt(device, answer);
-    case PROTO_CMD_FORGET:
-        return bl_forget(device, payload, length);
     case PROTO_CMD_SELF_TEST:
         return bl_join_request(device, answer);
     default:

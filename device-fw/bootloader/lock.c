@@ -46,11 +46,13 @@ static void give(const struct bl_device *device, struct bl_answer *ret_answer)
     ret_answer->length = PROTO_LOCK_ANSWER_SIZE;
 }
 
-enum proto_status bl_lock(struct bl_device *device, struct bl_answer *ret_answer)
+enum proto_status bl_lock(struct bl_device *device, uint32_t command, struct bl_answer *ret_answer)
 {
     uint8_t state = device->vault.present ? device->vault.record.state : (uint8_t)PROTO_VAULT_EMPTY;
     enum proto_status status;
 
+    if (command != PROTO_CMD_LOCK)
+        return PROTO_BAD_COMMAND;
     if (state == PROTO_VAULT_LOCKED && device->lock_answered) {
         give(device, ret_answer);
         return PROTO_ALREADY;

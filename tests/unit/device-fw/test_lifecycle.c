@@ -149,6 +149,22 @@ static void lock_ends_the_mailbox(void **state)
     assert_int_equal(answer.length, 0);
 }
 
+/* A glitch among the commands has made a lock of another one. */
+static void another_command_locks_nothing(void **state)
+{
+    struct bl_answer answer = { .length = 0 };
+    struct order order;
+
+    (void)state;
+    commit(&order);
+    for (uint32_t command = 0; command <= PROTO_CMD_FORGET; command++) {
+        if (command != PROTO_CMD_LOCK)
+            assert_int_equal(bl_lock(&station.device, command, &answer), PROTO_BAD_COMMAND);
+    }
+    assert_int_equal(answer.length, 0);
+    assert_int_equal(station_hello(&station).vault_state, PROTO_VAULT_COMMITTED);
+}
+
 static void lock_that_flash_refuses_is_told(void **state)
 {
     struct order order;
@@ -461,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(only_a_committed_record_is_locked),
         TEST(lock_ends_the_mailbox),
+        TEST(another_command_locks_nothing),
         TEST(lock_that_flash_refuses_is_told),
         TEST(locked_device_takes_orders_from_its_application),
         TEST(rework_replaces_the_keys),
