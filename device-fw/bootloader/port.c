@@ -89,15 +89,18 @@ static enum proto_status execute(struct bl_port *port, struct bl_device *device,
     return bl_device_execute(device, port->command, port->request, port->length, &port->answer);
 }
 
-/* What was said before to a device that has forgotten itself names its key and its nonces. */
-static void clear_payloads(struct bl_port *port)
+/* What was said before to a device that has forgotten itself names its key and its nonces. And the
+ * record is looked at: a glitch may have said so of another command. */
+static enum proto_status finish_forget(struct bl_port *port, const struct bl_device *device)
 {
+    port->answer.length = 0;
     bl_wipe(port->request, sizeof(port->request));
     bl_wipe(port->answer.payload, sizeof(port->answer.payload));
     for (uint32_t at = 0; at < PROTO_MAILBOX_PAYLOAD_SIZE; at += 4) {
         put_word(PROTO_MAILBOX_REQ_PAYLOAD_AT + at, 0);
         put_word(PROTO_MAILBOX_RSP_PAYLOAD_AT + at, 0);
     }
+    return device->vault.record.state == PROTO_VAULT_FORGOTTEN ? PROTO_OK : PROTO_FLASH_FAILED;
 }
 
 bool bl_port_poll(struct bl_port *port, struct bl_device *device)
@@ -113,7 +116,7 @@ bool bl_port_poll(struct bl_port *port, struct bl_device *device)
     /* The cryptography's own frames held secrets. */
     bl_hal_clear_stack();
     if (port->command == PROTO_CMD_FORGET && status == PROTO_OK)
-        clear_payloads(port);
+        status = finish_forget(port, device);
     give_answer(port, status, sequence);
     return true;
 }
