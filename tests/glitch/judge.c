@@ -17,6 +17,7 @@
 #define STATE_AT         5U
 #define KEY_VERSION_AT   20U
 #define SEQUENCE_AT      8U
+#define DEV_NONCE_AT     24U
 #define SECRET_AT        28U
 #define DH_AT            133U
 #define NONCE_AT         165U
@@ -25,6 +26,8 @@
 #define ENVELOPE_AT      (BL_RECORD_INSTALLED_AT + 71U)
 #define RECEIPT_AT       (BL_RECORD_INSTALLED_AT + 103U)
 #define APPLICATION_AT   320U
+#define FLOORS_AT        352U
+#define SERVICES_AT      360U
 #define HASH_AT          476U
 #define COMMIT_AT        508U
 #define APPLICATION_SIZE 40U
@@ -246,6 +249,58 @@ enum verdict judge_lock(void *user, const struct sim_chip *chip, const char **re
     }
     if (gave_lock_answer(chip) && !(locked[0] && locked[1])) {
         *ret_why = "a lock answer, and the record is not locked";
+        return VERDICT_BROKEN;
+    }
+    if (good[0] || good[1])
+        return VERDICT_HELD;
+    *ret_why = "no record is left";
+    return VERDICT_DAMAGED;
+}
+
+/* As before or forgotten as a whole, and told so only when both homes are. */
+static bool is_forgotten(const uint8_t row[PROTO_VAULT_HOME_SIZE])
+{
+    uint8_t expected[PROTO_VAULT_HOME_SIZE] = { 0 };
+
+    memcpy(expected, lab.old_home, DEV_NONCE_AT);
+    memcpy(expected + SEQUENCE_AT, row + SEQUENCE_AT, 4);
+    expected[STATE_AT] = PROTO_VAULT_FORGOTTEN;
+    memcpy(expected + FLOORS_AT, lab.old_home + FLOORS_AT, SERVICES_AT - FLOORS_AT);
+    return memcmp(expected, row, HASH_AT) == 0 && is_valid(row);
+}
+
+static bool said_ok(const struct sim_chip *chip)
+{
+    uint8_t word[4];
+
+    return judge_is_answered(NULL, chip) &&
+           sim_chip_test_read(
+               chip, PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_RSP_STATUS_AT, word, sizeof(word)) &&
+           base_get_le32(word) == PROTO_OK;
+}
+
+enum verdict judge_forget(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    uint8_t row[2][PROTO_VAULT_HOME_SIZE];
+    bool forgotten[2];
+    bool good[2];
+
+    (void)user;
+    for (unsigned i = 0; i < 2; i++) {
+        judge_read_home(chip, i, row[i]);
+        forgotten[i] = is_forgotten(row[i]);
+        good[i] = forgotten[i] || is_old(row[i]);
+        if (!good[i] && is_valid(row[i])) {
+            *ret_why = "a record that is neither old nor forgotten is in the vault";
+            return VERDICT_BROKEN;
+        }
+    }
+    if (leaks(chip)) {
+        *ret_why = "a secret is where others can read it";
+        return VERDICT_BROKEN;
+    }
+    if (said_ok(chip) && !(forgotten[0] && forgotten[1])) {
+        *ret_why = "the device says that it has forgotten, and it has not";
         return VERDICT_BROKEN;
     }
     if (good[0] || good[1])

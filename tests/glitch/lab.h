@@ -21,6 +21,7 @@ struct lab {
     struct proto_statement statement;
     uint8_t envelope[PROTO_ENVELOPE_SIZE];
     uint8_t receipt_key[PROTO_HASH_SIZE];
+    uint8_t old_receipt_key[PROTO_HASH_SIZE]; /**< of what scenario_install() put there */
     uint8_t old_home[PROTO_VAULT_HOME_SIZE];
     uint8_t run_home[PROTO_VAULT_HOME_SIZE]; /* after the command run, which anybody may give */
     uint64_t cm4_steps;                      /* before */
@@ -55,6 +56,8 @@ enum verdict judge_refused(void *user, const struct sim_chip *chip, const char *
 enum verdict judge_commit(void *user, const struct sim_chip *chip, const char **ret_why);
 /** Locked or as before, and no lock answer unless locked. */
 enum verdict judge_lock(void *user, const struct sim_chip *chip, const char **ret_why);
+/** As before or forgotten as a whole, and told so only when both homes are. */
+enum verdict judge_forget(void *user, const struct sim_chip *chip, const char **ret_why);
 /** No record may come to be. */
 enum verdict judge_no_identity(void *user, const struct sim_chip *chip, const char **ret_why);
 /** No access port may be enabled. */

@@ -57,10 +57,9 @@ void scenario_install(uint32_t key_version)
 {
     uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
     uint8_t envelope[PROTO_ENVELOPE_SIZE];
-    uint8_t receipt_key[PROTO_HASH_SIZE];
     size_t length = 0;
 
-    board_seal(&lab.board, &lab.statement, key_version, LAB_OLD_KEY, envelope, receipt_key);
+    board_seal(&lab.board, &lab.statement, key_version, LAB_OLD_KEY, envelope, lab.old_receipt_key);
     assert_int_equal(
         board_ask(&lab.board, PROTO_CMD_INSTALL, envelope, sizeof(envelope), answer, &length),
         PROTO_OK);
@@ -129,6 +128,31 @@ static void setup_zeroise_foreign(void)
     make_foreign(PROTO_PURPOSE_ZEROISE);
 }
 
+/* Wiped, and the KMS's word for it in the envelope's place. */
+static void setup_forget(void)
+{
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t length = 0;
+
+    seal(PROTO_PURPOSE_ZEROISE, 2);
+    assert_int_equal(board_ask(&lab.board, PROTO_CMD_ZEROISE, lab.envelope, sizeof(lab.envelope),
+                         answer, &length),
+        PROTO_OK);
+    authority_forget(lab.receipt_key, lab.statement.chip_id, 2, lab.envelope);
+}
+
+static void setup_forget_forged(void)
+{
+    setup_forget();
+    lab.envelope[PROTO_MAC_SIZE - 1] ^= 1;
+}
+
+/* The right word, and the board has taken no keys off. */
+static void setup_forget_early(void)
+{
+    authority_forget(lab.old_receipt_key, lab.statement.chip_id, 1, lab.envelope);
+}
+
 static void setup_rework_old(void)
 {
     seal(PROTO_PURPOSE_REWORK, 1);
@@ -157,6 +181,11 @@ static void install_envelope(void)
 static void zeroise_envelope(void)
 {
     board_begin(&lab.board, PROTO_CMD_ZEROISE, lab.envelope, sizeof(lab.envelope));
+}
+
+static void forget(void)
+{
+    board_begin(&lab.board, PROTO_CMD_FORGET, lab.envelope, PROTO_MAC_SIZE);
 }
 
 /* ---- a locked board: the second core asks ---- */
@@ -350,6 +379,9 @@ static const struct scenario scenarios[] = {
         judge_is_answered, NULL },
     { "zeroise-foreign", false, setup_zeroise_foreign, zeroise_envelope, judge_refused,
         judge_is_answered, NULL },
+    { "forget-forged", false, setup_forget_forged, forget, judge_refused, judge_is_answered, NULL },
+    { "forget-early", false, setup_forget_early, forget, judge_refused, judge_is_answered, NULL },
+    { "forget", false, setup_forget, forget, judge_forget, judge_is_answered, NULL },
     { "service-forged", false, setup_service_forged, serve_envelope, judge_refused, judge_is_served,
         NULL },
     { "service-replayed", false, setup_service_replayed, serve_envelope, judge_refused,
