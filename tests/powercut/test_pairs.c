@@ -32,7 +32,8 @@
 #define REPAIR_OPS     2U                     /* erase and program of one home */
 #define OPERATIONS_MAX 16U
 #define DEFAULT_BUDGET 3L
-#define SCENARIOS_MAX  16L
+#define SCENARIOS_MAX  17L
+#define LOST_MAX       6U
 #define STRIDE         37U /* coprime to the numbers of cases: a slice is spread over all */
 
 /* One command, from one state of the flash. */
@@ -42,9 +43,9 @@ struct scene {
     size_t length;
     enum proto_status again; /* answer to the command when it has been done already */
     bool fresh;              /* there is no record before */
-    uint8_t lost[2]
-                [PROTO_HASH_SIZE]; /* secrets that the new record must not hold, by `lost_size` */
-    size_t lost_size[2];
+    /* secrets that the new record must not hold, by `lost_size` */
+    uint8_t lost[LOST_MAX][PROTO_PUBLIC_KEY_SIZE];
+    size_t lost_size[LOST_MAX];
 };
 
 static struct authority authority[2];
@@ -233,7 +234,7 @@ static void rehearse(void)
     assert_in_range(operations, 1, OPERATIONS_MAX);
     memcpy(new_row, chip.home[0], sizeof(new_row));
     assert_true(holds(new_row));
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < LOST_MAX; i++) {
         if (scene.lost_size[i] == 0)
             continue;
         assert_true(contains(before.home[0], scene.lost[i], scene.lost_size[i]));
@@ -406,6 +407,31 @@ static void zeroise(void **state)
     cut_everywhere("zeroise");
 }
 
+/* After it nothing of who it was is anywhere, and there is nothing to forget any more. */
+static void forget(void **state)
+{
+    const struct bl_record *record = &station.device.vault.record;
+    struct proto_statement statement;
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+    struct bl_answer answer;
+
+    (void)state;
+    install_first(&statement);
+    begin_scene(PROTO_CMD_ZEROISE, PROTO_ALREADY);
+    use_envelope(&statement, PROTO_PURPOSE_ZEROISE, 2, receipt_key);
+    assert_int_equal(ask(&answer), PROTO_OK);
+    begin_scene(PROTO_CMD_FORGET, PROTO_FORGOTTEN);
+    authority_forget(receipt_key, station.device.chip.id, 2, scene.payload);
+    scene.length = PROTO_MAC_SIZE;
+    lose(0, record->secret, sizeof(record->secret));
+    lose(1, record->public_key + 1, sizeof(record->public_key) - 1U);
+    lose(2, record->authority_dh, sizeof(record->authority_dh));
+    lose(3, record->nonce, sizeof(record->nonce));
+    lose(4, record->installed.receipt_key, PROTO_HASH_SIZE);
+    lose(5, record->installed.envelope_hash, PROTO_HASH_SIZE);
+    cut_everywhere("forget");
+}
+
 /* After it the receipt key is nowhere. A new start has no lock answer left to repeat. */
 static void lock(void **state)
 {
@@ -465,6 +491,7 @@ int main(void)
         cmocka_unit_test(install),
         cmocka_unit_test(rework),
         cmocka_unit_test(zeroise),
+        cmocka_unit_test(forget),
         cmocka_unit_test(lock),
         cmocka_unit_test(join_counter),
         cmocka_unit_test(uplink_counter),
