@@ -37,6 +37,7 @@ static struct board board; /* right before the command's first flash operation *
 static struct proto_statement statement;
 static uint8_t envelope[PROTO_ENVELOPE_SIZE];
 static uint8_t receipt_key[PROTO_HASH_SIZE];
+static uint8_t confirmation[PROTO_MAC_SIZE];
 
 static uint64_t first_operation_ps;
 
@@ -251,6 +252,28 @@ static void check_zeroise(struct board *victim)
         board_ask(victim, PROTO_CMD_SELF_TEST, NULL, 0, answer, &length), PROTO_NO_RECORD);
 }
 
+/* Wiped as before and ready to forget, or nothing of the identity is left; forgotten after that. */
+static void check_forget(struct board *victim)
+{
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    struct proto_receipt receipt;
+    size_t length = 0;
+
+    if (board_hello(victim).vault_state == PROTO_VAULT_ZEROISED) {
+        assert_true(is_in_vault(victim, statement.public_key, sizeof(statement.public_key)));
+        assert_int_equal(board_ask(victim, PROTO_CMD_RECEIPT, NULL, 0, answer, &length), PROTO_OK);
+        authority_check_receipt(receipt_key, envelope, answer, &receipt);
+        assert_int_equal(board_ask(victim, PROTO_CMD_FORGET, confirmation, sizeof(confirmation),
+                             answer, &length),
+            PROTO_OK);
+    }
+    assert_int_equal(board_hello(victim).vault_state, PROTO_VAULT_FORGOTTEN);
+    assert_int_equal(
+        board_ask(victim, PROTO_CMD_RECEIPT, NULL, 0, answer, &length), PROTO_FORGOTTEN);
+    assert_false(is_in_vault(victim, statement.public_key, sizeof(statement.public_key)));
+    assert_false(is_in_vault(victim, receipt_key, sizeof(receipt_key)));
+}
+
 /* Locked and mute, or as before and ready to lock; with its keys in both cases. */
 static void check_lock(struct board *victim)
 {
@@ -351,6 +374,22 @@ static void cut_zeroise(void **state)
     cut_everywhere(check_zeroise);
 }
 
+static void cut_forget(void **state)
+{
+    uint8_t answer[PROTO_MAILBOX_PAYLOAD_SIZE];
+    size_t length = 0;
+
+    (void)state;
+    install();
+    order(PROTO_PURPOSE_ZEROISE);
+    assert_int_equal(
+        board_ask(&board, PROTO_CMD_ZEROISE, envelope, sizeof(envelope), answer, &length),
+        PROTO_OK);
+    authority_forget(receipt_key, statement.chip_id, 2, confirmation);
+    approach(PROTO_CMD_FORGET, confirmation, sizeof(confirmation));
+    cut_everywhere(check_forget);
+}
+
 static void cut_lock(void **state)
 {
     (void)state;
@@ -369,6 +408,7 @@ int main(int argc, char **argv)
         TEST(cut_install),
         TEST(cut_rework),
         TEST(cut_zeroise),
+        TEST(cut_forget),
         TEST(cut_lock),
     };
 
