@@ -141,6 +141,40 @@ static void life(void **state)
     assert_int_equal(ask(PROTO_CMD_LOCK, "", 0), PROTO_OK);
 }
 
+/* A wiped chip is told wrong, by bytes that are all wrong and by one bit, and then right. */
+static void forgetting(void **state)
+{
+    static const uint8_t nothing[PROTO_ENVELOPE_PLAIN_SIZE];
+    const struct bl_installed *installed = &station.device.vault.record.installed;
+    struct proto_statement statement;
+    struct proto_envelope_header header;
+    uint8_t envelope[PROTO_ENVELOPE_SIZE];
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+    uint8_t confirmation[PROTO_MAC_SIZE] = { 0 };
+
+    (void)state;
+    chip_new(1);
+    chip_bind(authority.public_key, NULL, true);
+    station_boot(&station);
+    station_identify(&station, &authority, &statement);
+    assert_int_equal(station_install(&station, &authority, &statement, 1), PROTO_OK);
+    station_identify(&station, &authority, &statement);
+    header = authority_header(&authority, &statement, 2);
+    header.purpose = PROTO_PURPOSE_ZEROISE;
+    header.keys = 0;
+    authority_seal(&authority, &header, statement.public_key, nothing, envelope, receipt_key);
+    assert_int_equal(ask(PROTO_CMD_ZEROISE, envelope, sizeof(envelope)), PROTO_OK);
+    check_marked(installed->receipt_key, sizeof(installed->receipt_key));
+    assert_int_equal(
+        ask(PROTO_CMD_FORGET, confirmation, sizeof(confirmation)), PROTO_BAD_CONFIRMATION);
+    authority_forget(receipt_key, station.device.chip.id, 2, confirmation);
+    confirmation[31] ^= 0x80;
+    assert_int_equal(
+        ask(PROTO_CMD_FORGET, confirmation, sizeof(confirmation)), PROTO_BAD_CONFIRMATION);
+    confirmation[31] ^= 0x80;
+    assert_int_equal(ask(PROTO_CMD_FORGET, confirmation, sizeof(confirmation)), PROTO_OK);
+}
+
 /* Operations that the commands above do not reach. */
 static void key_wrap(void **state)
 {
@@ -178,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(life),
+        cmocka_unit_test(forgetting),
         cmocka_unit_test(key_wrap),
     };
 

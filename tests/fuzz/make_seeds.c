@@ -79,6 +79,8 @@ static void write_messages(struct seeds *seeds)
     write_seed(seeds, "mailbox", "install", frame, sizeof(frame));
     static const uint8_t asks[] = { PROTO_CMD_HELLO, 0, 0, 0, PROTO_CMD_RECEIPT, 0, 0, 0 };
     write_seed(seeds, "mailbox", "asks", asks, sizeof(asks));
+    static const uint8_t forget[4 + PROTO_MAC_SIZE] = { PROTO_CMD_FORGET, 0, PROTO_MAC_SIZE, 0 };
+    write_seed(seeds, "mailbox", "forget", forget, sizeof(forget));
     proto_binding_encode(&binding, bytes);
     write_seed(seeds, "messages", "binding", bytes, sizeof(bytes));
 }
