@@ -45,6 +45,23 @@ enum base_status image_load(
         proto_status_text(parsed), buf->length);
 }
 
+enum base_status image_options(
+    int argc, char **argv, const struct option *options, const char ***places, struct base_err *err)
+{
+    int option;
+    int index = 0;
+
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+        if (option == '?')
+            return base_err_set(err, BASE_E_ARG, "", 0,
+                "unknown or incomplete option %s; see lpa-image --help", argv[optind - 1]);
+        *places[index] = optarg;
+    }
+    return BASE_OK;
+}
+
 bool image_is_sealed(const struct proto_image *image)
 {
     uint8_t digest[BASE_SHA256_BYTES];

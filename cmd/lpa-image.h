@@ -31,6 +31,14 @@ enum base_status image_load_key(const char *path, uint8_t *ret_key, struct base_
 BASE_MUST_CHECK
 enum base_status image_parse_version(const char *text, uint32_t *ret_version, struct base_err *err);
 
+struct option;
+
+/** Take options that all have an argument: that of @p options[i] (ends with a NULL name) to
+ * @p places[i]. optind is the first word behind them. BASE_E_ARG: unknown or incomplete. */
+BASE_MUST_CHECK
+enum base_status image_options(int argc, char **argv, const struct option *options,
+    const char ***places, struct base_err *err);
+
 int image_run_app_sign(const struct cli_program *program, int argc, char **argv);
 int image_run_sign(const struct cli_program *program, int argc, char **argv);
 int image_run_key(const struct cli_program *program, int argc, char **argv);

@@ -29,17 +29,10 @@ static enum base_status parse(int argc, char **argv, struct args *ret_args, stru
         { NULL, 0, NULL, 0 },
     };
     const char **places[] = { &ret_args->key, &ret_args->version, &ret_args->out };
-    int option;
-    int index = 0;
+    enum base_status status = image_options(argc, argv, options, places, err);
 
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-        if (option == '?')
-            return base_err_set(err, BASE_E_ARG, "", 0,
-                "unknown or incomplete option %s; see lpa-image --help", argv[optind - 1]);
-        *places[index] = optarg;
-    }
+    if (status != BASE_OK)
+        return status;
     if (argc - optind != 1 || ret_args->key == NULL || ret_args->version == NULL ||
         ret_args->out == NULL)
         return base_err_set(err, BASE_E_ARG, "", 0,

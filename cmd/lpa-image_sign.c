@@ -37,17 +37,10 @@ static enum base_status parse(
     };
     const char **places[] = { &ret_args->key, &ret_args->public_key, &ret_args->image_key,
         &ret_args->toc1, &ret_args->out };
-    int option;
-    int index = 0;
+    enum base_status status = image_options(argc, argv, options, places, err);
 
-    optind = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-        if (option == '?')
-            return base_err_set(err, BASE_E_ARG, "", 0,
-                "unknown or incomplete option %s; see lpa-image --help", argv[optind - 1]);
-        *places[index] = optarg;
-    }
+    if (status != BASE_OK)
+        return status;
     if (argc - optind != files)
         return base_err_set(err, BASE_E_ARG, "", 0, "%s wants %s; see lpa-image --help", argv[0],
             files == 0 ? "options only" : "one image");
