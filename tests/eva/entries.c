@@ -107,6 +107,7 @@ static void read_messages(void)
         proto_hello_encode(&hello, bytes);
     if (proto_lock_answer_decode(bytes, length, &lock) == PROTO_OK)
         proto_lock_answer_encode(&lock, bytes);
+    proto_forget_body_encode(bytes, any_word, bytes + PROTO_CHIP_ID_SIZE);
     (void)proto_mailbox_crc(any_word, (uint32_t)length, any_word, bytes);
 }
 
@@ -145,6 +146,8 @@ static void use_vault(void)
     if (bl_vault_load(&vault, chip_id) == PROTO_OK) {
         (void)bl_vault_draft(&vault, chip_id);
         (void)bl_vault_commit(&vault);
+        (void)bl_vault_draft(&vault, chip_id);
+        (void)bl_vault_commit_as(&vault, BL_ACT_FORGET, &vault.draft.installed);
     }
     bl_vault_installed_hash(hash);
 }
