@@ -85,54 +85,87 @@ size_t proto_application_tlv_encode(
     return (size_t)(at - ret_bytes);
 }
 
-/* One entry; false when it is unknown, or not of its length, or was there before. */
-static bool take_entry(uint32_t type, const uint8_t *value, size_t length,
-    struct proto_application_tlv *tlv, uint32_t *seen)
-{
-    uint32_t bit = type == TLV_SHA256 ? 1U : type == TLV_KEY ? 2U : type == TLV_ECDSA ? 4U : 0;
-    bool fits = bit == 4U ? length >= SIGNATURE_MIN && length <= sizeof(tlv->signature)
-                          : length == PROTO_HASH_SIZE;
+/* What is not read yet: bytes[at] up to, but without, bytes[end]. */
+struct cursor {
+    const uint8_t *bytes;
+    size_t at;
+    size_t end;
+};
 
-    if (bit == 0 || (*seen & bit) != 0 || !fits)
-        return false;
-    *seen |= bit;
-    if (bit == 4U)
-        tlv->signature_length = length;
-    proto_take(&value,
-        bit == 1U   ? tlv->digest
-        : bit == 2U ? tlv->key_hash
-                    : tlv->signature,
-        length);
+/* False: there are not so many. */
+static bool take(struct cursor *cursor, uint8_t *ret_bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (cursor->at >= cursor->end)
+            return false;
+        ret_bytes[i] = cursor->bytes[cursor->at++];
+    }
     return true;
+}
+
+/* One entry that was not there before. */
+static enum proto_status take_entry(
+    struct cursor *cursor, struct proto_application_tlv *tlv, uint32_t *seen)
+{
+    uint8_t head[HEAD];
+    uint32_t bit;
+    size_t size;
+
+    if (!take(cursor, head, sizeof(head)))
+        return PROTO_BAD_LENGTH;
+    size = get(head, 2, 2);
+    switch (get(head, 0, 2)) {
+    case TLV_SHA256:
+        bit = 1U;
+        break;
+    case TLV_KEY:
+        bit = 2U;
+        break;
+    case TLV_ECDSA:
+        bit = 4U;
+        break;
+    default:
+        return PROTO_BAD_FIELD;
+    }
+    if ((*seen & bit) != 0)
+        return PROTO_BAD_FIELD;
+    *seen |= bit;
+    if (bit == 4U) {
+        if (size < SIGNATURE_MIN || size > sizeof(tlv->signature))
+            return PROTO_BAD_FIELD;
+        tlv->signature_length = size;
+        return take(cursor, tlv->signature, size) ? PROTO_OK : PROTO_BAD_LENGTH;
+    }
+    if (size != PROTO_HASH_SIZE)
+        return PROTO_BAD_FIELD;
+    return take(cursor, bit == 1U ? tlv->digest : tlv->key_hash, PROTO_HASH_SIZE)
+               ? PROTO_OK
+               : PROTO_BAD_LENGTH;
 }
 
 enum proto_status proto_application_tlv_decode(
     const uint8_t *bytes, size_t length, struct proto_application_tlv *ret_tlv)
 {
     struct proto_application_tlv tlv = { .signature_length = 0 };
+    struct cursor cursor = { bytes, HEAD, 0 };
     uint32_t seen = 0;
-    size_t total;
-    size_t at = HEAD;
 
     if (length < HEAD)
         return PROTO_BAD_LENGTH;
-    total = get(bytes, 2, 2);
+    cursor.end = get(bytes, 2, 2);
     if (get(bytes, 0, 2) != TLV_MAGIC)
         return PROTO_BAD_FIELD;
-    if (total > length || total > PROTO_APPLICATION_TLV_MAX)
+    if (cursor.end > length || cursor.end > PROTO_APPLICATION_TLV_MAX)
         return PROTO_BAD_LENGTH;
-    while (at < total) {
-        size_t size = total - at >= HEAD ? get(bytes, at + 2, 2) : total;
+    while (cursor.at < cursor.end) {
+        enum proto_status status = take_entry(&cursor, &tlv, &seen);
 
-        if (size > total - at - HEAD || total - at < HEAD)
-            return PROTO_BAD_LENGTH;
-        if (!take_entry(get(bytes, at, 2), bytes + at + HEAD, size, &tlv, &seen))
-            return PROTO_BAD_FIELD;
-        at += HEAD + size;
+        if (status != PROTO_OK)
+            return status;
     }
-    if (seen != 7U || at != total)
+    if (seen != 7U)
         return PROTO_BAD_FIELD;
-    tlv.total = total;
+    tlv.total = cursor.end;
     *ret_tlv = tlv;
     return PROTO_OK;
 }

@@ -3,16 +3,20 @@
  * Entry points for frama-c's Eva: every codec that reads bytes from outside, with any bytes and any
  * length, and the vault with any contents of both homes. Never compiled into anything.
  */
+#include "device-fw/bootloader/aes.h"
 #include "device-fw/bootloader/hal.h"
 #include "device-fw/bootloader/kdf.h"
 #include "device-fw/bootloader/record.h"
 #include "device-fw/bootloader/srom.h"
 #include "device-fw/bootloader/vault.h"
 #include "device-fw/bootloader/wipe.h"
+#include "device-fw/protocol/application.h"
 #include "device-fw/protocol/binding.h"
 #include "device-fw/protocol/image.h"
 #include "device-fw/protocol/mailbox.h"
 #include "device-fw/protocol/messages.h"
+#include "device-fw/services/lorawan.h"
+#include "device-fw/services/message.h"
 #include "device-fw/services/part.h"
 
 #define BYTES_MAX 512U
@@ -21,13 +25,30 @@ extern volatile uint8_t any_byte;
 extern volatile uint32_t any_word;
 extern volatile int any_choice;
 
-/* ---- what is not looked into: the hash, and the chip ---- */
+/* ---- what is not looked into: hash and AES, and the chip ---- */
+
+/*@ requires \valid_read(key + (0 .. 15));
+    requires \valid(blocks + (0 .. length - 1));
+    requires \initialized(blocks + (0 .. length - 1));
+    requires length % 16 == 0;
+    assigns blocks[0 .. length - 1] \from indirect: length;
+    ensures \initialized(blocks + (0 .. length - 1));
+*/
+void bl_aes_encrypt(const uint8_t key[16], uint8_t *blocks, size_t length);
 
 /*@ requires \valid(ret_hash + (0 .. 31));
     assigns ret_hash[0 .. 31] \from indirect: length;
     ensures \initialized(ret_hash + (0 .. 31));
 */
 void bl_sha256(const void *data, size_t length, uint8_t ret_hash[PROTO_HASH_SIZE]);
+
+/*@ requires \valid_read((const uint8_t *)data + (0 .. length - 1));
+    requires \initialized((const uint8_t *)data + (0 .. length - 1));
+    assigns ret_mac[0 .. 15] \from indirect: length;
+    ensures \initialized(ret_mac + (0 .. 15));
+*/
+void bl_aes_cmac(const void *key, size_t key_length, const void *data, size_t length,
+    uint8_t ret_mac[BL_AES_BLOCK_SIZE]);
 
 void bl_hal_read(uint32_t address, void *ret_data, size_t length)
 {
@@ -164,8 +185,57 @@ void read_part(void)
     svc_part_encode(&part, bytes);
 }
 
+static void read_application(void)
+{
+    static uint8_t bytes[PROTO_APPLICATION_TLV_MAX];
+    static uint8_t header[PROTO_APPLICATION_HEADER_SIZE];
+    struct proto_application application;
+    struct proto_application_tlv tlv;
+    size_t length = any_length();
+
+    fill(bytes, sizeof(bytes));
+    fill(header, sizeof(header));
+    if (length > sizeof(bytes))
+        length = sizeof(bytes);
+    if (proto_application_decode(header, &application) == PROTO_OK)
+        proto_application_encode(&application, header);
+    if (proto_application_tlv_decode(bytes, length, &tlv) == PROTO_OK)
+        (void)proto_application_tlv_encode(&tlv, bytes);
+}
+
+/* Every function with any frame that the services' own checks let through. */
+static void use_lorawan(void)
+{
+    static uint8_t key[SVC_KEY_SIZE];
+    static uint8_t frame[SVC_FRAME_MAX];
+    static uint8_t eui[PROTO_EUI_SIZE];
+    static uint8_t block[SVC_BLOCK_SIZE];
+    uint8_t address[4];
+    uint8_t mic[SVC_MIC_SIZE];
+    const struct svc_lorawan_join join = { frame + 1, frame + 4, eui, (uint16_t)any_word };
+    const struct svc_lorawan_data data = { address, any_word, any_choice != 0 };
+    size_t length = any_length();
+
+    fill(frame, sizeof(frame));
+    fill(eui, sizeof(eui));
+    fill(address, sizeof(address));
+    if (length > sizeof(frame))
+        length = sizeof(frame);
+    svc_lorawan_derive_1_0(key, SVC_DERIVE_APP_S, &join, key);
+    svc_lorawan_derive_1_1(key, SVC_DERIVE_F_NWK_S_INT, &join, key);
+    svc_lorawan_derive_js(key, SVC_DERIVE_JS_ENC, eui, key);
+    svc_lorawan_open_accept(key, frame + 1, any_choice != 0 ? 16 : 32);
+    svc_lorawan_mic(key, frame, length, mic);
+    svc_lorawan_b0(&data, (uint16_t)any_word, length, block);
+    svc_lorawan_b1(&data, (uint16_t)any_word, any_byte, any_byte, length, block);
+    svc_lorawan_crypt(key, &data, any_byte, frame, length);
+    svc_lorawan_crypt_fopts(key, &data, any_choice != 0, frame, length < 15 ? length : 15);
+}
+
 int main(void)
 {
+    read_application();
+    use_lorawan();
     read_messages();
     read_image();
     read_record();

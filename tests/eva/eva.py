@@ -12,8 +12,9 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROTOCOL = ("bytes", "messages", "mailbox", "image", "binding")
+PROTOCOL = ("bytes", "messages", "mailbox", "image", "binding", "application")
 BOOTLOADER = ("record", "vault", "hardened", "guard")
+SERVICES = ("part", "lorawan")
 OPTIONS = ["-machdep", "x86_32", "-eva", "-eva-precision", "2", "-eva-split-return", "full", "-eva-slevel", "100",
            "-eva-slevel-function", "proto_put_zeros:1100,proto_put:700,proto_take:700,bl_hal_read:700", "-eva-no-print"]
 
@@ -32,7 +33,7 @@ def analyse(sources, main):
 def main():
     sources = [os.path.join(TOP, "device-fw/protocol", name + ".c") for name in PROTOCOL]
     sources += [os.path.join(TOP, "device-fw/bootloader", name + ".c") for name in BOOTLOADER]
-    sources.append(os.path.join(TOP, "device-fw/services/part.c"))
+    sources += [os.path.join(TOP, "device-fw/services", name + ".c") for name in SERVICES]
     with tempfile.TemporaryDirectory() as work:
         planted = os.path.join(work, "bytes.c")
         subprocess.run([os.path.join(TOP, "tests/tools/mutate.py"), sources[0], planted,

@@ -84,6 +84,7 @@ static void entries_refuse_bad_bytes(void **state)
         { 3, 2, PROTO_BAD_LENGTH },              /* more than may be */
         { 2, 0, PROTO_BAD_FIELD },               /* less than their own header */
         { 2, 76, PROTO_BAD_FIELD },              /* without signature */
+        { 2, 60, PROTO_BAD_LENGTH },             /* ends inside a hash */
         { 2, 78, PROTO_BAD_LENGTH },             /* ends inside an entry's head */
         { 2, ENTRIES - 1, PROTO_BAD_LENGTH },    /* ends inside a value */
         { 4, 0x77, PROTO_BAD_FIELD },            /* unknown */
