@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "device-fw/services/core.h"
 
+#include "device-fw/bootloader/hardened.h"
 #include "device-fw/bootloader/join.h"
 #include "device-fw/bootloader/wipe.h"
 #include "device-fw/protocol/bytes.h"
@@ -102,7 +103,7 @@ static void mic_1_1(struct svc *svc, uint8_t *frame, size_t length, uint8_t ret_
     bl_wipe(key, sizeof(key));
 }
 
-static bool is_mic_good(struct svc *svc, uint8_t *frame, size_t length, bool negotiated)
+static uint32_t check_mic(struct svc *svc, uint8_t *frame, size_t length, bool negotiated)
 {
     uint8_t mic[SVC_MIC_SIZE];
 
@@ -110,7 +111,7 @@ static bool is_mic_good(struct svc *svc, uint8_t *frame, size_t length, bool neg
         mic_1_1(svc, frame, length, mic);
     else
         svc_lorawan_mic(root_key(svc), frame, length - SVC_MIC_SIZE, mic);
-    return proto_equal(mic, frame + length - SVC_MIC_SIZE, sizeof(mic));
+    return bl_hardened_equal(mic, frame + length - SVC_MIC_SIZE, sizeof(mic));
 }
 
 static uint32_t join_nonce(const uint8_t *frame)
@@ -144,22 +145,6 @@ static void derive_session(
     svc_lorawan_derive_1_0(root_key(svc), SVC_DERIVE_APP_S, &join, part->key[SVC_APP_S]);
 }
 
-/* The new session, with counters from 0 and their first values reserved by the same write. */
-static enum svc_status begin_session(struct svc *svc, const uint8_t *frame, bool negotiated)
-{
-    struct svc_part part = svc->part;
-    enum svc_status status;
-
-    part.session = negotiated ? SVC_SESSION_1_1 : SVC_SESSION_1_0;
-    part.join_nonce = join_nonce(frame);
-    memcpy(part.net_id, frame + NET_ID_AT, sizeof(part.net_id));
-    memcpy(part.dev_addr, frame + DEV_ADDR_AT, sizeof(part.dev_addr));
-    derive_session(svc, frame, negotiated, &part);
-    status = svc_store_session(svc, &part);
-    bl_wipe(&part, sizeof(part));
-    return status;
-}
-
 static void put_accepted(
     const uint8_t *frame, size_t length, bool negotiated, struct svc_answer *ret_answer)
 {
@@ -178,20 +163,58 @@ static void put_accepted(
     ret_answer->length = SVC_ACCEPTED_SIZE;
 }
 
-/* Nothing of the plain text is believed, or told, before its MIC. */
-static bool is_acceptable(struct svc *svc, uint8_t *frame, size_t length, bool *ret_negotiated)
+/* Nothing of the plain text is believed, or told, before its MIC. @p ret_frame has ACCEPT_PREFIX
+ * bytes before it and room for ACCEPT_LONG. */
+static uint32_t open_accept(struct svc *svc, const uint8_t *request, size_t length,
+    uint8_t *ret_frame, bool *ret_negotiated)
 {
     bool negotiated;
+    uint32_t decision;
 
-    if ((length != ACCEPT_SHORT && length != ACCEPT_LONG) || frame[0] != MHDR_JOIN_ACCEPT)
-        return false;
-    decrypt_accept(svc, frame, length);
+    length--; /* the request type */
+    if ((length != ACCEPT_SHORT && length != ACCEPT_LONG) || request[1] != MHDR_JOIN_ACCEPT)
+        return BL_NO;
+    memcpy(ret_frame, request + 1, length);
+    decrypt_accept(svc, ret_frame, length);
     /* A rejoin exists in LoRaWAN 1.1 alone, and so does the bit. */
-    negotiated = is_1_1(svc) && (frame[DL_SETTINGS_AT] & OPT_NEG) != 0;
+    negotiated = is_1_1(svc) && (ret_frame[DL_SETTINGS_AT] & OPT_NEG) != 0;
     if (svc->request_type != SVC_JOIN_TYPE && !negotiated)
-        return false;
+        return BL_NO;
     *ret_negotiated = negotiated;
-    return is_mic_good(svc, frame, length, negotiated) && join_nonce(frame) > svc->part.join_nonce;
+    decision = check_mic(svc, ret_frame, length, negotiated);
+    return join_nonce(ret_frame) > svc->part.join_nonce ? decision : BL_NO;
+}
+
+/* Once more from the request, whoever has found what the first time. A function of its own, so that
+ * it can be taken out: tests/glitch. */
+static __attribute__((noinline)) uint32_t confirm_accept(
+    struct svc *svc, const uint8_t *request, size_t length)
+{
+    uint8_t again[ACCEPT_PREFIX + ACCEPT_LONG];
+    bool negotiated = false;
+    uint32_t decision = open_accept(svc, request, length, again + ACCEPT_PREFIX, &negotiated);
+
+    bl_wipe(again, sizeof(again));
+    return decision;
+}
+
+/* The new session, with counters from 0 and their first values reserved by the same write. */
+static enum svc_status begin_session(
+    struct svc *svc, const uint8_t *request, size_t length, const uint8_t *frame, bool negotiated)
+{
+    struct svc_part part = svc->part;
+    volatile uint32_t decision; /* read anew for each comparison */
+    enum svc_status status;
+
+    part.session = negotiated ? SVC_SESSION_1_1 : SVC_SESSION_1_0;
+    part.join_nonce = join_nonce(frame);
+    memcpy(part.net_id, frame + NET_ID_AT, sizeof(part.net_id));
+    memcpy(part.dev_addr, frame + DEV_ADDR_AT, sizeof(part.dev_addr));
+    derive_session(svc, frame, negotiated, &part);
+    decision = confirm_accept(svc, request, length);
+    status = decision == BL_YES && decision != BL_NO ? svc_store_session(svc, &part) : SVC_REFUSED;
+    bl_wipe(&part, sizeof(part));
+    return status;
 }
 
 uint32_t svc_join_accept(
@@ -203,13 +226,12 @@ uint32_t svc_join_accept(
 
     if (!svc->is_request_open || request[0] != svc->request_type)
         return SVC_NO_REQUEST;
-    memcpy(frame, request + 1, length - 1U);
-    if (!is_acceptable(svc, frame, length - 1U, &negotiated)) {
+    if (open_accept(svc, request, length, frame, &negotiated) != BL_YES) {
         svc->refusals++;
         svc->is_request_open = svc->refusals < MAX_REFUSALS;
         return SVC_REFUSED;
     }
-    status = begin_session(svc, frame, negotiated);
+    status = begin_session(svc, request, length, frame, negotiated);
     if (status == SVC_OK)
         put_accepted(frame, length - 1U, negotiated, ret_answer);
     return status;
