@@ -175,12 +175,9 @@ bool bl_app_poll(struct bl_device *device)
     return svc_gate_poll(&gate);
 }
 
-bool bl_app_layer(struct bl_layer *ret_layer)
+const struct bl_layer *bl_app_layer(void)
 {
-    if (layer.entry == 0)
-        return false;
-    *ret_layer = layer;
-    return true;
+    return layer.entry == 0 ? NULL : &layer;
 }
 
 void bl_app_call(uint32_t address)

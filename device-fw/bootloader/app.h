@@ -29,8 +29,13 @@ void bl_app_wipe(void);
 /** Serve one request of the running application. False: none waits. */
 bool bl_app_poll(struct bl_device *device);
 
-/** The layer's place in the image that was started. False: it has none. */
-bool bl_app_layer(struct bl_layer *ret_layer);
+/**
+ * The layer's place in the image that was started; NULL: it has none.
+ *
+ * Borrowed, and never to be copied to the stack: the entry is an address that a return would go to
+ * with privilege, where one instruction is skipped that saves registers (tests/glitch).
+ */
+const struct bl_layer *bl_app_layer(void);
 
 /** Serve the layer's message at this address; nothing happens where none may lie. */
 void bl_app_call(uint32_t address);

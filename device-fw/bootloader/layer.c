@@ -2,6 +2,7 @@
 #include "device-fw/bootloader/layer.h"
 
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/hardened.h"
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/protocol/application.h"
 #include "device-fw/services/message.h"
@@ -82,6 +83,22 @@ bool bl_layer_protect(void)
     }
     bl_hal_write32(BL_MPU_CTRL, BL_MPU_CTRL_ON);
     return bl_hal_read32(BL_MPU_CTRL) == BL_MPU_CTRL_ON && done;
+}
+
+uint32_t bl_layer_holds(const struct bl_layer *layer)
+{
+    volatile uint32_t bad = bl_hal_read32(BL_MPU_CTRL) ^ BL_MPU_CTRL_ON;
+    volatile uint32_t looked = 0;
+
+    for (uint32_t i = 0; i < BL_MPU_TYPE_REGIONS; i++) {
+        bl_hal_write32(BL_MPU_RNR, i);
+        bad |= (bl_hal_read32(BL_MPU_RBAR) & BL_MPU_RBAR_ADDRESS) ^ regions[i].base;
+        bad |= bl_hal_read32(BL_MPU_RASR) ^ regions[i].attributes;
+        looked++;
+    }
+    if (!is_stack(layer->stack) || !is_in_program(layer->entry, PROTO_APPLICATION_MAX_SIZE))
+        return BL_NO;
+    return (bad | (looked ^ BL_MPU_TYPE_REGIONS)) == 0 ? BL_YES : BL_NO;
 }
 
 bool bl_layer_is_frame(uint32_t address)

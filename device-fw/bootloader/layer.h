@@ -41,6 +41,14 @@ enum proto_status bl_layer_find(uint32_t program_size, struct bl_layer *ret_laye
 /** Close everything to unprivileged code but the regions of the layer. True: read back so. */
 bool bl_layer_protect(void);
 
+/**
+ * The second look, at the MPU and at what is to be started, whatever the first one found.
+ *
+ * @return BL_YES: the MPU is on with layer.c's regions, and both words may be a layer's; BL_NO
+ *         (hardened.h)
+ */
+uint32_t bl_layer_holds(const struct bl_layer *layer);
+
 /** May an exception have saved the layer's registers here? */
 bool bl_layer_is_frame(uint32_t address);
 

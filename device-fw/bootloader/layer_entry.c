@@ -9,6 +9,7 @@
  */
 #include "device-fw/bootloader/app.h"
 #include "device-fw/bootloader/hal.h"
+#include "device-fw/bootloader/hardened.h"
 #include "device-fw/bootloader/main.h"
 #include "device-fw/bootloader/regs.h"
 #include "device-fw/services/message.h"
@@ -24,8 +25,9 @@
     "str r2, [r1]\n"                                                                               \
     "dsb\n"                                                                                        \
     "isb\n"
-#define OUR_CONTEXT   TAKE_CONTEXT("1")
-#define LAYER_CONTEXT TAKE_CONTEXT("2")
+#define OUR_CONTEXT TAKE_CONTEXT("1")
+/* Twice, as everything that the layer must not be without: one instruction may be disturbed. */
+#define LAYER_CONTEXT TAKE_CONTEXT("2") TAKE_CONTEXT("2")
 
 _Static_assert(BL_PROT_MPU_MS_CTL(BL_PROT_MASTER_CM0) == 0x40244000U, "context of the CM0+");
 _Static_assert(SVC_LAYER_CONTEXT == 2U, "the layer's context");
@@ -53,6 +55,10 @@ __attribute__((naked, noreturn)) void bl_layer_go(uint32_t frame)
     __asm__ volatile("msr psp, r0\n"
                      "mov r0, #1\n"
                      "msr control, r0\n"
+                     "mrs r1, control\n" /* bit 0 set, whichever of these is not executed */
+                     "mov r2, #1\n"
+                     "orr r1, r2\n"
+                     "msr control, r1\n"
                      "ldr r0, =bl_stack_top\n"
                      "mov sp, r0\n"
                      "mov r4, #0\n"
@@ -150,7 +156,8 @@ __attribute__((used)) void bl_layer_tick(uint32_t frame)
 }
 
 /* Call a function with the process stack pointer. From the layer: in our context, and back in the
- * layer's. */
+ * layer's. The word that leads back there is made last and never on our stack: a function whose
+ * frame is not as it should be would return by it, in our context. */
 #define HANDLE(function)                                                                           \
     "mov r0, lr\n"                                                                                 \
     "add r0, #3\n" /* 0xFFFFFFFD: from thread mode on the process stack */                         \
@@ -158,11 +165,14 @@ __attribute__((used)) void bl_layer_tick(uint32_t frame)
     "mrs r0, psp\n"                                                                                \
     "ldr r1, =" function "\n"                                                                      \
     "bx r1\n"                                                                                      \
-    "1:\n" OUR_CONTEXT "push {r3, lr}\n"                                                           \
-    "mrs r0, psp\n"                                                                                \
+    "1:\n" OUR_CONTEXT "mrs r0, psp\n"                                                             \
     "ldr r1, =" function "\n"                                                                      \
-    "blx r1\n"                                                                                     \
-    "pop {r0, r3}\n" LAYER_CONTEXT "bx r3\n"                                                       \
+    "blx r1\n" LAYER_CONTEXT "mrs r0, control\n"                                                   \
+    "lsl r0, #2\n"                                                                                 \
+    "mov r3, #6\n"                                                                                 \
+    "sub r3, r3, r0\n"                                                                             \
+    "mvn r3, r3\n" /* 0xFFFFFFFD, but 0xFFFFFFF9 for privileged code, which is ours */             \
+    "bx r3\n"                                                                                      \
     ".ltorg"
 
 __attribute__((naked)) void bl_layer_on_call(void)
@@ -182,6 +192,8 @@ void bl_layer_run(const struct bl_layer *layer)
     if (!bl_layer_protect())
         return;
     started = *layer;
+    if (bl_layer_holds(&started) != BL_YES)
+        return;
     state = LAYER_WANTED;
     __asm__ volatile("svc 0" ::: "memory");
 }

@@ -139,7 +139,6 @@ void bl_main_wipe(void)
 
 void bl_main(void)
 {
-    struct bl_layer layer;
     uint32_t boot_word;
 
     stop_cm4();
@@ -153,7 +152,7 @@ void bl_main(void)
     else if (!is_running(bl_device_run(&device)))
         stop();
     bl_port_close();
-    if (bl_app_layer(&layer))
-        bl_layer_run(&layer);
+    if (bl_app_layer() != NULL)
+        bl_layer_run(bl_app_layer());
     bl_main_serve_alone();
 }

@@ -19,7 +19,7 @@
 #define MESSAGE     0x08041000U
 #define MPU_CTRL    0xE000ED94U
 #define STEP_PS     (2U * SIM_PS_PER_US)
-#define SHORT_PS    (100U * SIM_PS_PER_US)  /* two ticks and more */
+#define SHORT_PS    (600U * SIM_PS_PER_US)  /* ticks, and a call of the CM4 in one of them */
 #define CLEAR_PS    (6000U * SIM_PS_PER_US) /* the layer's memory is overwritten */
 #define CALL_PS     (2000000U * SIM_PS_PER_US)
 #define ALIVE_PS    (20000U * SIM_PS_PER_US)
