@@ -65,11 +65,11 @@ bool golden_other_way(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_ta
     return true;
 }
 
-void golden_step(struct sim_chip *chip)
+bool golden_step(struct sim_chip *chip)
 {
     uint64_t next = sim_chip_test_core(chip, SIM_AP_CM0).instructions + 1;
 
-    assert_true(sim_chip_test_run_instructions(chip, next, sim_chip_time_ps(chip) + STEP_LIMIT_PS));
+    return sim_chip_test_run_instructions(chip, next, sim_chip_time_ps(chip) + STEP_LIMIT_PS);
 }
 
 static void *grow(void *array, size_t count, size_t *room, size_t size)
@@ -296,6 +296,16 @@ static void set_marks(struct golden *golden)
     *mark_at(golden, golden->compress) |= MARK_HOST;
     *mark_at(golden, golden->times) |= MARK_HOST;
     *mark_at(golden, golden->square) |= MARK_HOST;
+    for (size_t i = 0;
+         golden->opts->stops != NULL && i < RUN_STOPS && golden->opts->stops[i] != NULL; i++)
+        *mark_at(golden, firmware_symbol(firmware, golden->opts->stops[i], NULL)) |= MARK_STOP;
+}
+
+bool golden_is_stop(const struct golden *golden, uint32_t pc)
+{
+    uint32_t place = (pc - PROTO_IMAGE_ADDRESS) / 2;
+
+    return pc >= PROTO_IMAGE_ADDRESS && place < PLACES && (golden->marks[place] & MARK_STOP) != 0;
 }
 
 static void begin(struct golden *golden, const struct run_opts *opts)
@@ -353,7 +363,7 @@ void golden_record(struct golden *ret_golden, const struct run_opts *opts)
         if (firmware_is_own(opts->firmware, chip->cm0.r[15]))
             note_points(golden, chip, seen, is_rare(golden, chip, &back));
         golden->own++;
-        golden_step(chip);
+        assert_true(golden_step(chip));
     }
     assert_true(opts->done(opts->user, chip));
     golden->instructions = now(golden, chip);

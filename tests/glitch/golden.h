@@ -15,6 +15,7 @@
 #define MARK_PRIMITIVE 1U /* any instruction of one */
 #define MARK_FUNCTION  2U /* first instruction of a function of ours */
 #define MARK_HOST      4U /* first instruction of what the host can do */
+#define MARK_STOP      8U /* first instruction of one of run_opts.stops */
 
 enum kind {
     KIND_SKIP,
@@ -103,8 +104,11 @@ bool golden_on_host(const struct golden *golden, struct sim_chip *chip);
 /** Where to stop. */
 struct sim_chip_test_marks golden_marks(const struct golden *golden);
 
-/** One instruction further. */
-void golden_step(struct sim_chip *chip);
+/** Does one of run_opts.stops begin here? */
+bool golden_is_stop(const struct golden *golden, uint32_t pc);
+
+/** One instruction further. False: it cannot be executed, and the processor is locked up. */
+bool golden_step(struct sim_chip *chip);
 
 /** The half-word at @p pc, and the instruction's length in bytes. */
 uint32_t golden_instruction(const struct sim_chip *chip, uint32_t pc, uint32_t *ret_length);

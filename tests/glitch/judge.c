@@ -19,6 +19,7 @@
 #define SEQUENCE_AT      8U
 #define DEV_NONCE_AT     24U
 #define SECRET_AT        28U
+#define AUTHORITY_AT     125U
 #define DH_AT            133U
 #define NONCE_AT         165U
 #define NWK_AT           (BL_RECORD_INSTALLED_AT + 39U)
@@ -32,6 +33,8 @@
 #define COMMIT_AT        508U
 #define APPLICATION_SIZE 40U
 #define LEAK_WINDOW      8U
+#define SECRETS          6U
+#define SECRET_SIZE      32U
 
 void judge_read_home(
     const struct sim_chip *chip, unsigned home, uint8_t ret_row[PROTO_VAULT_HOME_SIZE])
@@ -81,31 +84,57 @@ bool judge_is_served(void *user, const struct sim_chip *chip)
            base_get_le32(word) != 0 && sim_chip_test_core(chip, SIM_AP_CM0).sleeping;
 }
 
-/* Eight bytes of a secret in the mailbox or in the second core's message. */
-static bool leaks(const struct sim_chip *chip)
+static void list_secrets(uint8_t ret_secrets[SECRETS][SECRET_SIZE])
 {
-    uint8_t mailbox[PROTO_MAILBOX_SIZE + sizeof(struct svc_message)];
-    uint8_t secrets[6][32] = { { 0 } };
+    memset(ret_secrets, 0, (size_t)SECRETS * SECRET_SIZE);
+    memcpy(ret_secrets[0], lab.old_home + SECRET_AT, SECRET_SIZE);
+    memcpy(ret_secrets[1], lab.old_home + DH_AT, SECRET_SIZE);
+    memcpy(ret_secrets[2], lab.old_home + RECEIPT_AT, SECRET_SIZE);
+    memcpy(ret_secrets[3], lab.receipt_key, SECRET_SIZE);
+    memset(ret_secrets[4], LAB_OLD_KEY, PROTO_ROOT_KEY_SIZE);
+    memset(ret_secrets[5], LAB_NEW_KEY, PROTO_ROOT_KEY_SIZE);
+}
 
-    (void)sim_chip_test_read(chip, PROTO_MAILBOX_ADDRESS, mailbox, PROTO_MAILBOX_SIZE);
-    (void)sim_chip_test_read(
-        chip, LAB_MESSAGE, mailbox + PROTO_MAILBOX_SIZE, sizeof(struct svc_message));
-    memcpy(secrets[0], lab.old_home + SECRET_AT, 32);
-    memcpy(secrets[1], lab.old_home + DH_AT, 32);
-    memcpy(secrets[2], lab.old_home + RECEIPT_AT, 32);
-    memcpy(secrets[3], lab.receipt_key, 32);
-    memset(secrets[4], LAB_OLD_KEY, PROTO_ROOT_KEY_SIZE);
-    memset(secrets[5], LAB_NEW_KEY, PROTO_ROOT_KEY_SIZE);
-    for (unsigned i = 0; i < 6; i++) {
-        for (unsigned at = 0; at + LEAK_WINDOW <= 32; at += 4) {
-            static const uint8_t zeros[LEAK_WINDOW];
+bool judge_leaks(const struct sim_chip *chip, uint32_t base, uint32_t end)
+{
+    static const uint8_t zeros[LEAK_WINDOW];
+    static uint8_t memory[0x10000];
+    uint8_t secrets[SECRETS][SECRET_SIZE];
 
+    assert_true(end - base <= sizeof(memory));
+    assert_true(sim_chip_test_read(chip, base, memory, end - base));
+    list_secrets(secrets);
+    for (unsigned i = 0; i < SECRETS; i++) {
+        for (unsigned at = 0; at + LEAK_WINDOW <= SECRET_SIZE; at += 4) {
             if (memcmp(secrets[i] + at, zeros, LEAK_WINDOW) != 0 &&
-                memmem(mailbox, sizeof(mailbox), secrets[i] + at, LEAK_WINDOW) != NULL)
+                memmem(memory, end - base, secrets[i] + at, LEAK_WINDOW) != NULL)
                 return true;
         }
     }
     return false;
+}
+
+bool judge_leaks_registers(const struct sim_chip *chip)
+{
+    uint8_t secrets[SECRETS][SECRET_SIZE];
+
+    list_secrets(secrets);
+    for (unsigned i = 0; i < SECRETS * SECRET_SIZE; i += 4) {
+        uint32_t word = base_get_le32(&secrets[0][0] + i);
+
+        for (unsigned reg = 0; reg < 13 && word != 0; reg++) {
+            if (sim_chip_test_reg(chip, SIM_AP_CM0, reg) == word)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* In the mailbox or in the second core's message. */
+static bool leaks(const struct sim_chip *chip)
+{
+    return judge_leaks(chip, PROTO_MAILBOX_ADDRESS, PROTO_MAILBOX_ADDRESS + PROTO_MAILBOX_SIZE) ||
+           judge_leaks(chip, LAB_MESSAGE, LAB_MESSAGE + (uint32_t)sizeof(struct svc_message));
 }
 
 /* The record must be the one from before the command. */
@@ -131,6 +160,54 @@ enum verdict judge_refused(void *user, const struct sim_chip *chip, const char *
         return VERDICT_HELD;
     *ret_why = "no record is left";
     return VERDICT_DAMAGED;
+}
+
+/* The record from before, but for what whoever counts may change (guard.h); DevNonces never go
+ * down. */
+static bool is_counted(const uint8_t row[PROTO_VAULT_HOME_SIZE])
+{
+    uint8_t expected[PROTO_VAULT_HOME_SIZE];
+
+    memcpy(expected, lab.old_home, HASH_AT);
+    memcpy(expected + SEQUENCE_AT, row + SEQUENCE_AT, 4);
+    memcpy(expected + DEV_NONCE_AT, row + DEV_NONCE_AT, 4);
+    memcpy(expected + AUTHORITY_AT, row + AUTHORITY_AT, NONCE_AT - AUTHORITY_AT);
+    memcpy(expected + APPLICATION_AT, row + APPLICATION_AT, HASH_AT - APPLICATION_AT);
+    return memcmp(expected, row, HASH_AT) == 0 &&
+           base_get_be32(row + DEV_NONCE_AT) >= base_get_be32(lab.old_home + DEV_NONCE_AT);
+}
+
+enum verdict judge_counters(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    uint8_t row[PROTO_VAULT_HOME_SIZE];
+    bool good = false;
+
+    (void)user;
+    for (unsigned i = 0; i < 2; i++) {
+        judge_read_home(chip, i, row);
+        if (is_valid(row) && !is_counted(row)) {
+            *ret_why = "more than a counter has changed in the vault";
+            return VERDICT_BROKEN;
+        }
+        good = good || is_valid(row);
+    }
+    if (good)
+        return VERDICT_HELD;
+    *ret_why = "no record is left";
+    return VERDICT_DAMAGED;
+}
+
+enum verdict judge_not_joined(void *user, const struct sim_chip *chip, const char **ret_why)
+{
+    struct svc_message message = { .status = 0 };
+
+    /* Of another operation, which anybody may ask for, the answer has another length. */
+    (void)sim_chip_test_read(chip, LAB_MESSAGE, &message, sizeof(message));
+    if (message.status == SVC_OK && message.length == SVC_ACCEPTED_SIZE) {
+        *ret_why = "the join-accept is said to be good";
+        return VERDICT_BROKEN;
+    }
+    return judge_refused(user, chip, ret_why);
 }
 
 /* Old or new as a whole, and no receipt without the new one. */

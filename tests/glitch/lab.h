@@ -64,8 +64,34 @@ enum verdict judge_no_identity(void *user, const struct sim_chip *chip, const ch
 enum verdict judge_shut(void *user, const struct sim_chip *chip, const char **ret_why);
 /** The CM4 is off and the record names no other application than before. */
 enum verdict judge_not_started(void *user, const struct sim_chip *chip, const char **ret_why);
+/** The record from before, but for what a counter's write may change. */
+enum verdict judge_counters(void *user, const struct sim_chip *chip, const char **ret_why);
+/** The record from before, and no join-accept called good. */
+enum verdict judge_not_joined(void *user, const struct sim_chip *chip, const char **ret_why);
+/** Eight bytes of a secret in this memory, at most 64 KiB. */
+bool judge_leaks(const struct sim_chip *chip, uint32_t base, uint32_t end);
+/** Four bytes of one in r0 … r12 of the CM0+. */
+bool judge_leaks_registers(const struct sim_chip *chip);
 void judge_read_home(
     const struct sim_chip *chip, unsigned home, uint8_t ret_row[PROTO_VAULT_HOME_SIZE]);
 uint64_t judge_cm4_steps(const struct sim_chip *chip);
+
+/* ---- layer.c ---- */
+
+/** Functions at whose entry the layer has been interrupted: for run_opts.stops. */
+extern const char *const layer_stops[RUN_STOPS];
+/** The layer has done what it was told, or its code runs and is not held. */
+bool layer_is_over(void *user, const struct sim_chip *chip);
+/** Held, nothing secret in its reach, and the record from before. */
+enum verdict layer_judge(void *user, const struct sim_chip *chip, const char **ret_why);
+/** The same, and DevNonces may be used up. */
+enum verdict layer_judge_call(void *user, const struct sim_chip *chip, const char **ret_why);
+/** The application is verified; the layer is started next. */
+void layer_setup_start(void);
+/** The layer runs and waits for a command. */
+void layer_setup(void);
+void layer_ask_to_join(void);
+void layer_give_envelope(void);
+bool layer_park(void *user, struct sim_chip *chip);
 
 #endif

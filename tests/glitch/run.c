@@ -99,8 +99,8 @@ static enum ending leave_primitive(struct run *run, uint32_t back)
             until = sim_chip_time_ps(victim) + WINDOW_PS;
         } else if (victim->cm0.r[15] == (back & ~1U)) {
             break;
-        } else if (!golden_on_host(&run->golden, victim)) {
-            golden_step(victim);
+        } else if (!golden_on_host(&run->golden, victim) && !golden_step(victim)) {
+            ending = ENDING_STUCK;
         }
         if (victim->cm0.instructions > limit)
             ending = ENDING_STUCK;
@@ -149,12 +149,16 @@ static enum ending meet(struct run *run, struct way *way)
 static enum ending at_mark(struct run *run, struct way *way)
 {
     struct sim_chip *victim = run->victim;
-    enum ending ending = meet(run, way);
+    enum ending ending = ENDING_GOES_ON;
 
+    if (golden_is_stop(&run->golden, victim->cm0.r[15]) && run->opts->done(run->opts->user, victim))
+        return ENDING_DONE;
+    ending = meet(run, way);
     if (ending != ENDING_GOES_ON)
         return ending;
     if (!firmware_is_primitive(run->opts->firmware, victim->cm0.r[15])) {
-        golden_step(victim);
+        if (!golden_step(victim))
+            return ENDING_STUCK;
         way->own++;
         return ENDING_GOES_ON;
     }
@@ -168,7 +172,7 @@ static enum ending at_mark(struct run *run, struct way *way)
 static enum ending finish(struct run *run)
 {
     const struct sim_chip_test_marks marks = golden_marks(&run->golden);
-    const uint8_t mask = run->plain ? MARK_PRIMITIVE : MARK_PRIMITIVE | MARK_FUNCTION;
+    const uint8_t mask = MARK_PRIMITIVE | MARK_STOP | (run->plain ? 0 : MARK_FUNCTION);
     struct sim_chip *victim = run->victim;
     struct way way = { .own = 0 };
     uint64_t until = sim_chip_time_ps(victim) + WINDOW_PS;

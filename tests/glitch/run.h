@@ -46,7 +46,8 @@ typedef enum verdict (*run_judge_fn)(void *user, const struct sim_chip *chip, co
 /** What the outside world does meanwhile; called often. True when it has done something. */
 typedef bool (*run_poke_fn)(void *user, struct sim_chip *chip);
 
-#define RUN_RARELY 6U
+#define RUN_RARELY 8U
+#define RUN_STOPS  4U
 
 struct run_opts {
     const struct firmware *firmware;
@@ -56,6 +57,9 @@ struct run_opts {
     run_poke_fn poke;             /**< once in a run, or never; NULL = never */
     const struct sim_chip *start; /**< borrowed: right before the first instruction that counts */
     run_done_fn done;
+    /** Functions at whose entry @p done is asked, too: nothing that is the case there is missed.
+     * Borrowed; NULL ends the list, or there is none. */
+    const char *const *stops;
     run_judge_fn judge;
     void *user;
     uint32_t random_points; /**< inside primitives, and in the repetitions of rarely */

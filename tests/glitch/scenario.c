@@ -237,14 +237,14 @@ static void setup_service_zeroise(void)
     lock_and_start();
 }
 
-static void serve_envelope(void)
+static void serve(uint32_t operation, const void *payload, size_t length)
 {
-    struct svc_message message = { SVC_VERSION, SVC_OP_ENVELOPE, SVC_FLAG_PARKED,
-        PROTO_ENVELOPE_SIZE, 0, { 0 } };
+    struct svc_message message = { SVC_VERSION, operation, SVC_FLAG_PARKED, (uint32_t)length, 0,
+        { 0 } };
     struct sim_access access = sim_bus_core_access(&lab.board.chip->cm4);
     uint32_t taken = 0;
 
-    memcpy(message.payload, lab.envelope, sizeof(lab.envelope));
+    memcpy(message.payload, payload, length);
     assert_true(
         sim_chip_test_write(lab.board.chip, LAB_MESSAGE, (const void *)&message, sizeof(message)));
     assert_int_equal(
@@ -253,6 +253,33 @@ static void serve_envelope(void)
     assert_true((taken & BL_IPC_ACQUIRED) != 0);
     cm4_write(BL_IPC_DATA(SVC_CHANNEL), LAB_MESSAGE);
     cm4_write(BL_IPC_NOTIFY(SVC_CHANNEL), 1U << SVC_INTR);
+}
+
+static void serve_envelope(void)
+{
+    serve(SVC_OP_ENVELOPE, lab.envelope, sizeof(lab.envelope));
+}
+
+/* The network's answer to the application's join-request, right but for one bit of its MIC. */
+static void serve_join_accept(void)
+{
+    struct network network = { .net_id = { 0, 0, 0x13 }, .dev_addr = { 0x26, 0x01, 0x1B, 0xDA } };
+    uint8_t request[1 + 33] = { SVC_JOIN_TYPE };
+    size_t length;
+
+    memset(network.app_key, LAB_OLD_KEY, sizeof(network.app_key));
+    length = network_accept(&network, SVC_JOIN_TYPE, 0, 0, 1, NULL, request + 1);
+    network_aes(network.app_key, false, request + 2, length - 1);
+    request[length] ^= 1;
+    network_aes(network.app_key, true, request + 2, length - 1);
+    serve(SVC_OP_JOIN_ACCEPT, request, 1 + length);
+}
+
+static void setup_layer_forged(void)
+{
+    seal(PROTO_PURPOSE_REWORK, 2);
+    forge();
+    layer_setup();
 }
 
 static void setup_lock(void)
@@ -388,6 +415,13 @@ static const struct scenario scenarios[] = {
         judge_is_served, NULL },
     { "service-zeroise", false, setup_service_zeroise, serve_envelope, judge_refused,
         judge_is_served, NULL },
+    { "service-join-forged", false, lock_and_start, serve_join_accept, judge_not_joined,
+        judge_is_served, NULL },
+    { "layer-start", false, layer_setup_start, NULL, layer_judge, layer_is_over, NULL },
+    { "layer-call", false, layer_setup, layer_ask_to_join, layer_judge_call, layer_is_over,
+        layer_park },
+    { "layer-forged", false, setup_layer_forged, layer_give_envelope, layer_judge, layer_is_over,
+        layer_park },
     { "commit", false, setup_good, install_envelope, judge_commit, judge_is_answered, NULL },
     { "open-port", true, setup_statement, NULL, judge_no_identity, judge_is_answered, NULL },
     { "open-port-boot", true, setup_boot_and_statement, NULL, judge_no_identity, judge_is_answered,

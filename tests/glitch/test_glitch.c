@@ -36,7 +36,10 @@ static bool compared;
 /* Take the second look out of the image: it says yes to everything. */
 static void plant(void)
 {
-    const char *second = chosen->judge == judge_shut ? "bl_device_confirm_open" : "bl_guard_row";
+    const char *second = chosen->judge == judge_shut         ? "bl_device_confirm_open"
+                         : chosen->judge == judge_not_joined ? "confirm_accept"
+                         : chosen->done == layer_is_over     ? "bl_layer_holds"
+                                                             : "bl_guard_row";
     uint32_t at = firmware_symbol(&lab.firmware, second, NULL);
     const uint8_t odd = (uint8_t)(at >> 1 & 1U);              /* a literal lies on a word */
     uint8_t code[10] = { odd, 0x48, 0x70, 0x47, 0xC0, 0x46 }; /* ldr r0, [pc, ..]; bx lr; nop */
@@ -74,9 +77,10 @@ static void glitch(void **state)
     struct run_opts opts = {
         .firmware = &lab.firmware,
         .rarely = { "hash_memory", "bl_random_start", "bl_random_reseed", "hash_flash",
-            "multiply_mod", "invert" },
+            "multiply_mod", "invert", "bl_layer_clear" },
         .poke = chosen->poke,
         .done = chosen->done,
+        .stops = chosen->done == layer_is_over ? layer_stops : NULL,
         .judge = chosen->judge,
         .random_points = RANDOM_POINTS,
         .seed = SEED,
