@@ -43,11 +43,23 @@ class Table:
               flush=True)
 
 
+def stack(image):
+    """The most of any operation, with the application on the CM4 and as the layer."""
+    program = os.path.join(BUILD, "tests", "unit", "device-fw", "test_device_fw_stack")
+    most = 0
+    for name in ("app-demo.bin", "layer-demo.bin"):
+        env = dict(os.environ, LPA_TEST_IMAGE=image, LPA_TEST_APP=os.path.join(BUILD, "device-fw", name))
+        output = subprocess.run([program], check=True, capture_output=True, text=True, env=env).stdout
+        most = max(most, int(re.search(r"stack, most of all: (\d+) bytes", output).group(1)))
+    return most
+
+
 def exact(table, image):
     for cable in bench("bench-unit", image):
         if cable["cable"].startswith("bulk 1 ms"):
             for what, pair in cable["budgets"].items():
                 table.add(what, pair["value"], pair["budget"], "", exact=True)
+    table.add("stack of every operation, the most", stack(image), 8192, "bytes", exact=True)
     for row in bench("bench-program")["program"]:
         if row["KiB"] >= 64:
             share = 100 * max(row["flash_bound_ms"], row["wire_bound_ms"]) / row["ms"]
