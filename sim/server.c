@@ -230,15 +230,15 @@ static bool send_all(struct sim_server *server, const uint8_t *data, size_t leng
     return true;
 }
 
-/* Replies that have arrived by now. */
+/* Replies that have arrived by now, each in one piece: a client should not wake for a header. */
 static const char *send_replies(struct sim_server *server, int stop_fd)
 {
-    uint8_t header[SIM_SERVER_HEADER_SIZE];
+    uint8_t frame[SIM_SERVER_HEADER_SIZE + SIM_LINK_REPLY_MAX];
     const struct sim_link_reply *reply;
     while ((reply = sim_link_peek(server->link, base_clock_mono_us(server->opts.clock))) != NULL) {
-        sim_server_header(reply->length, header);
-        if (!send_all(server, header, sizeof(header), stop_fd) ||
-            !send_all(server, reply->data, reply->length, stop_fd)) {
+        sim_server_header(reply->length, frame);
+        memcpy(frame + SIM_SERVER_HEADER_SIZE, reply->data, reply->length);
+        if (!send_all(server, frame, SIM_SERVER_HEADER_SIZE + reply->length, stop_fd)) {
             return "it takes no replies";
         }
         sim_link_pop(server->link);
