@@ -23,10 +23,13 @@
 #define DAP_INVALID        0xFFU
 #define TURNED_TEXT_SIZE   121U
 #define BUFFER_SIZE        (4U * (HEADER_SIZE + PRG_PACKET_MAX))
+/* The system waits in pieces of this length, so that it is told how long only once. */
+#define WAIT_US 100000
 
 struct tcp {
     int fd;
     const struct base_clock *clock;
+    int64_t wait_us; /* how long the system waits for an answer, as it was told last */
     uint8_t buffer[BUFFER_SIZE];
     size_t have; /* bytes that came and were not collected, the next packet's first */
 };
@@ -93,13 +96,13 @@ static enum base_status parse_address(
     return parse_host(host, port, ret_endpoint) ? BASE_OK : bad_address(address, err);
 }
 
-/* 1 ready, 0 time is over, -1 failed with errno. */
-static int wait_for(struct tcp *tcp, short events, int64_t deadline_us)
+/* 1 it may be written to, 0 time is over, -1 failed with errno. */
+static int wait_to_send(struct tcp *tcp, int64_t deadline_us)
 {
     for (;;) {
         int64_t left_us = deadline_us - base_clock_mono_us(tcp->clock);
         int64_t left_ms = left_us <= 0 ? 0 : (left_us + 999) / 1000;
-        struct pollfd item = { .fd = tcp->fd, .events = events };
+        struct pollfd item = { .fd = tcp->fd, .events = POLLOUT };
         int ready = poll(&item, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
         if (ready >= 0 || errno != EINTR) {
             return ready;
@@ -109,7 +112,7 @@ static int wait_for(struct tcp *tcp, short events, int64_t deadline_us)
 
 static enum base_status finish_connect(struct tcp *tcp, const char *address, struct base_err *err)
 {
-    int ready = wait_for(tcp, POLLOUT, base_clock_mono_us(tcp->clock) + CONNECT_TIMEOUT_US);
+    int ready = wait_to_send(tcp, base_clock_mono_us(tcp->clock) + CONNECT_TIMEOUT_US);
     int cause = ready == 0 ? ETIMEDOUT : errno;
     if (ready > 0) {
         socklen_t size = sizeof(cause);
@@ -137,7 +140,11 @@ static enum base_status connect_to(
         return base_err_errno(err, BASE_E_LINK, errno,
             "no probe answers at tcp:%s; start it or correct the URL", address);
     }
-    return failed == 0 ? BASE_OK : finish_connect(tcp, address, err);
+    enum base_status status = failed == 0 ? BASE_OK : finish_connect(tcp, address, err);
+    if (status == BASE_OK && fcntl(tcp->fd, F_SETFL, 0) != 0) {
+        status = base_err_errno(err, BASE_E_IO, errno, "cannot set up a socket");
+    }
+    return status;
 }
 
 static void tcp_close(void *state)
@@ -190,7 +197,8 @@ static enum base_status tcp_submit(
     memcpy(frame + HEADER_SIZE, packet, length);
     int64_t deadline_us = base_clock_mono_us(tcp->clock) + timeout_us;
     for (size_t sent = 0; sent < HEADER_SIZE + length;) {
-        ssize_t put = send(tcp->fd, frame + sent, HEADER_SIZE + length - sent, MSG_NOSIGNAL);
+        ssize_t put =
+            send(tcp->fd, frame + sent, HEADER_SIZE + length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (put > 0) {
             sent += (size_t)put;
             continue;
@@ -198,7 +206,7 @@ static enum base_status tcp_submit(
         if (errno == EINTR) {
             continue;
         }
-        int ready = errno == EAGAIN ? wait_for(tcp, POLLOUT, deadline_us) : -1;
+        int ready = errno == EAGAIN ? wait_to_send(tcp, deadline_us) : -1;
         if (ready == 0) {
             /* Half a frame may be out: the stream is of no use any more. */
             return base_err_set(err, BASE_E_LINK, "probe", 0, "the probe takes no more packets");
@@ -229,7 +237,22 @@ static enum base_status packet_need(const struct tcp *tcp, size_t *ret_need, str
     return BASE_OK;
 }
 
-/* Take all that has come: a packet with its header, or several, for one system call. */
+/* At least a little: zero would mean for ever. */
+static bool set_wait(struct tcp *tcp, int64_t left_us)
+{
+    int64_t wait_us = left_us < 1 ? 1 : left_us < WAIT_US ? left_us : WAIT_US;
+    if (wait_us != tcp->wait_us) {
+        const struct timeval wait = { .tv_usec = (suseconds_t)wait_us };
+        if (setsockopt(tcp->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0) {
+            return false;
+        }
+        tcp->wait_us = wait_us;
+    }
+    return true;
+}
+
+/* Wait, and take all that has come, a packet with its header or several: one system call for both,
+ * as a station spends much of its time here. */
 static enum base_status receive_some(struct tcp *tcp, int64_t deadline_us, struct base_err *err)
 {
     ssize_t got = recv(tcp->fd, tcp->buffer + tcp->have, sizeof(tcp->buffer) - tcp->have, 0);
@@ -240,15 +263,16 @@ static enum base_status receive_some(struct tcp *tcp, int64_t deadline_us, struc
     if (got == 0) {
         return base_err_set(err, BASE_E_LINK, "probe", 0, "the probe closed the connection");
     }
-    if (errno == EINTR) {
-        return BASE_OK;
+    if (errno != EINTR && errno != EAGAIN) {
+        return base_err_errno(err, BASE_E_LINK, errno, "the probe's connection broke");
     }
-    int ready = errno == EAGAIN ? wait_for(tcp, POLLIN, deadline_us) : -1;
-    if (ready == 0) {
+    int64_t left_us = deadline_us - base_clock_mono_us(tcp->clock);
+    if (left_us <= 0) {
         return base_err_set(err, BASE_E_TIMEOUT, "probe", 0, "the probe does not answer");
     }
-    return ready > 0 ? BASE_OK
-                     : base_err_errno(err, BASE_E_LINK, errno, "the probe's connection broke");
+    return set_wait(tcp, left_us)
+               ? BASE_OK
+               : base_err_errno(err, BASE_E_LINK, errno, "the probe's connection broke");
 }
 
 /* A server that has another client answers FF, which no request asks for, and says why. */
@@ -285,7 +309,9 @@ static enum base_status tcp_collect(void *state, int64_t timeout_us, size_t size
     struct tcp *tcp = state;
     int64_t deadline_us = base_clock_mono_us(tcp->clock) + timeout_us;
     size_t need = 0;
-    enum base_status status = packet_need(tcp, &need, err);
+    enum base_status status = set_wait(tcp, timeout_us) ? packet_need(tcp, &need, err)
+                                                        : base_err_errno(err, BASE_E_LINK, errno,
+                                                              "the probe's connection broke");
     while (status == BASE_OK && tcp->have < need) {
         status = receive_some(tcp, deadline_us, err);
         if (status == BASE_OK) {

@@ -152,6 +152,7 @@ static void reassembles_partial_answers(void **state)
         put(&pair, frames + i, 1);
         assert_int_equal(collect(&pair, 1000, packet, &length), BASE_E_TIMEOUT);
     }
+    assert_int_equal(collect(&pair, 0, packet, &length), BASE_E_TIMEOUT); /* and not for ever */
     put(&pair, frames + 10, sizeof(frames) - 1 - 10);
     assert_int_equal(collect(&pair, 1000000, packet, &length), BASE_OK);
     assert_int_equal(length, 3);
