@@ -96,6 +96,24 @@ static void commands(void **state)
     ask("run, a new application", PROTO_CMD_RUN, NULL, 0);
 }
 
+/* What is left of a board whose keys are off and whose receipt the KMS has. */
+static void forgets(void **state)
+{
+    uint8_t bytes[PROTO_ENVELOPE_SIZE];
+    uint8_t receipt_key[PROTO_HASH_SIZE];
+    struct proto_statement statement;
+
+    (void)state;
+    app_board_install(&app, PROTO_LORAWAN_1_0, 1);
+    board_identify(&app.board, &statement);
+    app_board_seal(&app, &statement, PROTO_PURPOSE_ZEROISE, 2, bytes, receipt_key);
+    ask("install and zeroise", PROTO_CMD_ZEROISE, bytes, sizeof(bytes));
+    authority_forget(receipt_key, statement.chip_id, 2, bytes);
+    ask("forget", PROTO_CMD_FORGET, bytes, PROTO_MAC_SIZE);
+    board_power_cycle(&app.board);
+    measured("boot of a board that has forgotten");
+}
+
 /* ---- services ---- */
 
 static void hear(const char *what, uint32_t kind, uint32_t status, uint8_t *ret_bytes)
@@ -189,7 +207,8 @@ static void services_1_1(void **state)
 
 int main(int count, char **arguments)
 {
-    const struct CMUnitTest tests[] = { TEST(commands), TEST(services_1_0), TEST(services_1_1) };
+    const struct CMUnitTest tests[] = { TEST(commands), TEST(forgets), TEST(services_1_0),
+        TEST(services_1_1) };
     int failed;
 
     planted = count > 1 && strcmp(arguments[1], "planted") == 0;
