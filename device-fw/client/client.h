@@ -10,7 +10,13 @@
  *
  * The caller owns the message, one for all calls, in memory that the gate accepts; calls of two
  * threads need two messages or a lock. Every function returns a status of enum svc_status and
- * writes its results on SVC_OK only.
+ * writes its results on SVC_OK only. Lengths are in bytes; the longest frame has SVC_FRAME_MAX, 255
+ * (LoRaWAN's PHYPayload).
+ *
+ * Any of them: SVC_BAD_MESSAGE (the message lies where none may, or a length is out of range),
+ * SVC_NOT_PARKED (the vault may have to be written and the CM4 does not keep off flash),
+ * SVC_FLASH_FAILED (nothing of it counts). LoRaWAN but identity: SVC_NO_KEYS. What else each may
+ * say stands there.
  */
 
 #include "device-fw/client/port.h"
@@ -61,19 +67,32 @@ struct lpac_crypt {
     uint8_t first_block; /**< 0 unless the bytes begin later, at a multiple of 16 */
 };
 
+/** Needs no keys; what there is none of is zero. */
 uint32_t lpac_identity(struct svc_message *message, struct lpac_identity *ret_identity);
-/** Uses up a DevNonce. */
+/** Uses up a DevNonce. SVC_EXHAUSTED: there is none left (65,536 for a JoinEUI). */
 uint32_t lpac_join_request(struct svc_message *message, uint8_t ret_frame[PROTO_JOIN_REQUEST_SIZE]);
-/** @param type SVC_JOIN_TYPE, or that of the rejoin-request */
+/**
+ * Begin the session that a join-accept, 17 or 33 bytes as they came, is for.
+ *
+ * @param type SVC_JOIN_TYPE, or that of the rejoin-request
+ * @return also SVC_NO_REQUEST, or SVC_REFUSED: its MIC, JoinNonce or form; sixteen of these end the
+ *         request
+ */
 uint32_t lpac_join_accept(struct svc_message *message, uint8_t type, const uint8_t *frame,
     size_t length, struct lpac_accepted *ret_accepted);
-/** @param ret_frame 24 bytes; uses up an RJcount */
+/** Uses up an RJcount. LoRaWAN 1.1 only: SVC_NO_SESSION otherwise; SVC_EXHAUSTED: no RJcount is
+ * left.
+ * @param type       0, 1 or 2; SVC_BAD_FIELD for any other
+ * @param ret_frame  24 bytes, of which @p ret_length (19 or 24) are the frame */
 uint32_t lpac_rejoin(
     struct svc_message *message, uint8_t type, uint8_t *ret_frame, size_t *ret_length);
-/** @param length of the message without its MIC */
+/** @param length of the message without its MIC
+ * @return also SVC_NO_SESSION, SVC_BAD_FIELD (type, address or counter are not this session's),
+ *         SVC_REPLAYED (another message had this counter), SVC_EXHAUSTED */
 uint32_t lpac_uplink_mic(struct svc_message *message, const struct lpac_uplink *uplink,
     const uint8_t *frame, size_t length, uint8_t ret_mic[4]);
-/** @param length of the frame with its MIC */
+/** @param length of the frame with its MIC
+ * @return also SVC_NO_SESSION, SVC_BAD_FIELD, SVC_BAD_MIC, SVC_REPLAYED, SVC_EXHAUSTED */
 uint32_t lpac_downlink_verify(struct svc_message *message, uint32_t fcnt, uint16_t conf_fcnt,
     const uint8_t *frame, size_t length);
 /** In place. Up: before the message's MIC; down: after its verification. */

@@ -7,6 +7,7 @@
  * The cryptography of LoRaWAN 1.0.4 (TS001) and 1.1, without state: derivations, message integrity
  * codes and payload encryption. EUIs are given most significant byte first; everything else that is
  * an array is in wire order. Which key may be used for what is the caller's to decide (core.c).
+ * Lengths are in bytes and the caller's to check; nothing here fails or keeps anything.
  */
 
 #include "device-fw/protocol/layout.h"
@@ -50,10 +51,11 @@ void svc_lorawan_derive_1_1(const uint8_t root[SVC_KEY_SIZE], enum svc_derive ty
 void svc_lorawan_derive_js(const uint8_t nwk_key[SVC_KEY_SIZE], enum svc_derive type,
     const uint8_t dev_eui[PROTO_EUI_SIZE], uint8_t ret_key[SVC_KEY_SIZE]);
 
-/** Undo the network's encryption of a join-accept in place: 16 or 32 bytes after the MHDR. */
+/** Undo the network's encryption of a join-accept in place: @p length 16 or 32, what follows the
+ * MHDR. The network decrypts, so that the device needs AES in one direction alone. */
 void svc_lorawan_open_accept(const uint8_t key[SVC_KEY_SIZE], uint8_t *data, size_t length);
 
-/** First four bytes of the CMAC. */
+/** First four bytes of the AES-CMAC (RFC 4493) over @p length bytes. */
 void svc_lorawan_mic(const uint8_t key[SVC_KEY_SIZE], const void *data, size_t length,
     uint8_t ret_mic[SVC_MIC_SIZE]);
 
